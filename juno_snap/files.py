@@ -1,0 +1,92 @@
+"""Files that survive a power cut, stay private, and are held by one process at a time."""
+
+import contextlib
+import fcntl
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from juno_snap.errors import LockedError, NotFoundError
+
+PRIVATE_MODE: Final = 0o600
+PRIVATE_DIR_MODE: Final = 0o700
+
+
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Replace ``path`` by ``data``: readers see the old or the new content, never a part.
+
+    On return data and name are on disk. Missing parent folders are made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise
+    sync_directory(path.parent)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Like ``write_atomically``, readable by its owner only (mode 0600)."""
+    write_atomically(path, data, mode=PRIVATE_MODE)
+
+
+def sync_directory(path: Path) -> None:
+    """Put the names inside ``path`` on disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def is_readable_by_others(path: Path) -> bool:
+    """Whether group or others may read ``path``."""
+    return bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+
+
+def read_file(path: Path) -> bytes:
+    """The content of ``path``.
+
+    Raises:
+        NotFoundError: There is no such file, it is a folder, or it may not be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NotFoundError(f"cannot read {path}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def lock_file(path: Path, *, purpose: str) -> Iterator[None]:
+    """Hold ``path`` locked; the operating system lets go when the process ends, however it ends.
+
+    Raises:
+        LockedError: Another process holds it; names its process id.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise LockedError(
+                f"{purpose} is in use by another process (pid {holder})",
+                hint="wait for it to end, or stop it",
+            ) from error
+        file.seek(0)
+        file.truncate()
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
