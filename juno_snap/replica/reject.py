@@ -1,0 +1,28 @@
+"""How a part of the replica refuses a message: the one exception that crosses its parts."""
+
+from typing import Final, final
+
+REJECT_MESSAGE_MAX_BYTES: Final = 8192
+"""Longer messages are cut. Source: dfinity/ic, ``rs/types/error_types``."""
+
+
+@final
+class Reject(Exception):  # noqa: N818  # an answer of the network, not an error of this program
+    """A message is refused with the network's codes.
+
+    ``error_code`` is like ``IC0301``; ``reject_code`` is 1 to 5 and is the second digit of the
+    error code (interface specification, "Error codes").
+    """
+
+    def __init__(self, error_code: str, message: str) -> None:
+        raw = message.encode()
+        if len(raw) > REJECT_MESSAGE_MAX_BYTES:
+            message = raw[:REJECT_MESSAGE_MAX_BYTES].decode(errors="ignore")
+        super().__init__(message)
+        self.error_code = error_code
+        self.message = message
+
+    @property
+    def reject_code(self) -> int:
+        """The class of the refusal: 1 fatal, 2 transient, 3 destination, 4 canister, 5 error."""
+        return int(self.error_code[3])
