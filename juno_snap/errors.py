@@ -48,9 +48,26 @@ class InputError(JunoSnapError):
 
 
 class ConfigError(JunoSnapError):
-    """The configuration is missing, malformed or contradicts itself."""
+    """The configuration is missing, malformed or contradicts itself.
+
+    ``source`` is the file, variable or option that said it, ``key`` the dotted name of the setting;
+    either is empty where nothing was said.
+    """
 
     default_code: ClassVar[str] = "config"
+
+    def __init__(
+        self, message: str, *, source: str = "", key: str = "", code: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.source = source
+        self.key = key
+
+    @property
+    @override
+    def fields(self) -> Mapping[str, object]:
+        """Who said what."""
+        return {"source": self.source, "key": self.key}
 
 
 class IdentityError(JunoSnapError):
