@@ -10,6 +10,7 @@ from typing import Final
 import cbor2
 
 from juno_snap.errors import DecodeError
+from juno_snap.ids import PRINCIPAL_MAX_BYTES, Principal
 from juno_snap.units import MIB
 
 SELF_DESCRIBE: Final = bytes.fromhex("d9d9f7")
@@ -119,6 +120,14 @@ def as_natural(value: object, what: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise DecodeError(f"{what} is not a natural number")
     return value
+
+
+def as_principal(value: object, what: str) -> Principal:
+    """``value`` as a principal. Raises ``DecodeError`` naming ``what`` if it is none."""
+    raw = as_bytes(value, what)
+    if len(raw) > PRINCIPAL_MAX_BYTES:
+        raise DecodeError(f"{what} has {len(raw)} bytes, too many for a principal")
+    return Principal(raw)
 
 
 def _refuse_tag(*_details: object) -> object:
