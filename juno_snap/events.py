@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-StepOutcome: TypeAlias = Literal["done", "failed", "skipped"]
+StepOutcome: TypeAlias = Literal["done", "failed", "skipped", "unknown"]
+"""``unknown``: something was sent and no certified outcome came back; it is not failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
