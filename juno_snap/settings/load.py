@@ -1,0 +1,192 @@
+"""Lays the sources over each other: defaults, user file, project file, variables, options."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final, TypeVar
+
+from juno_snap.errors import ConfigError
+from juno_snap.ids import Principal
+from juno_snap.settings import paths
+from juno_snap.settings.model import (
+    IdentitySettings,
+    ModuleSettings,
+    NetworkSettings,
+    RootKeyChoice,
+    Settings,
+    Value,
+)
+from juno_snap.settings.schema import IdentityTable, ModuleTable, NetworkTable, Table
+from juno_snap.settings.sources import (
+    CONFIG_VARIABLE,
+    Layer,
+    Said,
+    absolute,
+    environment_layer,
+    file_layer,
+    is_path,
+    option_layer,
+)
+
+STOP_TIMEOUT_SECONDS: Final = 60
+CALL_TTL_SECONDS: Final = 240
+"""Below the 300 seconds that the network allows, so that a clock may be off by a minute."""
+
+BUILT_IN_NETWORKS: Final[Mapping[str, tuple[str, str]]] = {
+    "ic": ("https://icp-api.io", "ic"),
+    "juno": ("http://127.0.0.1:5987", "fetch"),
+    "icp": ("http://127.0.0.1:8000", "fetch"),
+    "dfx": ("http://127.0.0.1:4943", "fetch"),
+}
+"""Name, URL, root key: mainnet, Juno's emulator, icp-cli's and dfx's local networks.
+
+``local`` is not here: its URL and key are those of the local replica that runs.
+"""
+
+TableT = TypeVar("TableT", bound=Table)
+
+
+def load_settings(
+    options: Mapping[str, str | None],
+    *,
+    config: Path | None = None,
+    environment: Mapping[str, str],
+    working_directory: Path,
+) -> Settings:
+    """The settings that hold here and now.
+
+    ``options`` is keyed by the option's name (``--network``); ``config`` stands in place of the
+    project file that would be found.
+
+    Raises:
+        ConfigError: A file or variable says something that may not be said; names it and the key.
+        InputError: An option is malformed.
+    """
+    files = _files(config, environment, working_directory)
+    merged: dict[str, Said] = dict(_defaults(working_directory))
+    for file in files:
+        merged |= file_layer(file)
+    merged |= environment_layer(environment, working_directory)
+    merged |= option_layer(options, working_directory)
+    root_key = _text(merged["root_key"])
+    return Settings(
+        default_network=_text(merged["default_network"]),
+        default_identity=_identity_reference(merged["default_identity"]),
+        root_key=_root_key(root_key) if root_key else None,
+        state_directory=_path(merged["state_directory"]),
+        networks=_networks(merged),
+        modules=_modules(merged),
+        identities=_identities(merged),
+        stop_timeout_seconds=_number(merged["upgrade.stop_timeout_seconds"]),
+        call_ttl_seconds=_number(merged["calls.ttl_seconds"]),
+        files=files,
+        values=tuple(_values(merged)),
+    )
+
+
+def _files(
+    config: Path | None, environment: Mapping[str, str], working_directory: Path
+) -> tuple[Path, ...]:
+    """The files to read, the strongest last; one that was named replaces the search."""
+    user = paths.user_file()
+    found = (user,) if user.is_file() else ()
+    if config is None and environment.get(CONFIG_VARIABLE):
+        config = Path(environment[CONFIG_VARIABLE])
+    named = working_directory / config.expanduser() if config else None
+    project = named or paths.find_project_file(working_directory)
+    return (*found, project) if project else found
+
+
+def _defaults(working_directory: Path) -> Layer:
+    plain: dict[str, object] = {
+        "default_network": None,
+        "default_identity": None,
+        "root_key": None,
+        "state_directory": str(paths.default_state_directory()),
+        "upgrade.stop_timeout_seconds": STOP_TIMEOUT_SECONDS,
+        "calls.ttl_seconds": CALL_TTL_SECONDS,
+    }
+    layer = {
+        key: Said(value=value, origin="default", folder=working_directory)
+        for key, value in plain.items()
+    }
+    for name, (url, root_key) in BUILT_IN_NETWORKS.items():
+        layer[f"network.{name}"] = Said(
+            value=NetworkTable(url=url, root_key=root_key),
+            origin="built in",
+            folder=working_directory,
+        )
+    return layer
+
+
+def _text(said: Said) -> str | None:
+    return None if said.value is None else str(said.value)
+
+
+def _number(said: Said) -> int:
+    if not isinstance(said.value, int):
+        raise ConfigError(f"{said.origin}: not a number: {said.value!r}", source=said.origin)
+    return said.value
+
+
+def _path(said: Said) -> Path:
+    return absolute(str(said.value), said.folder)
+
+
+def _identity_reference(said: Said) -> str | None:
+    text = _text(said)
+    if text is None or not is_path(text):
+        return text
+    return str(absolute(text, said.folder))
+
+
+def _root_key(text: str) -> RootKeyChoice:
+    match text:
+        case "ic" | "fetch":
+            return text
+        case _:
+            return bytes.fromhex(text)
+
+
+def _entries(merged: Layer, table: str, kind: type[TableT]) -> Iterator[tuple[str, TableT, Said]]:
+    """The entries of a named table, by name."""
+    for key, said in sorted(merged.items()):
+        if key.startswith(f"{table}.") and isinstance(said.value, kind):
+            yield key.removeprefix(f"{table}."), said.value, said
+
+
+def _networks(merged: Layer) -> dict[str, NetworkSettings]:
+    return {
+        name: NetworkSettings(name=name, url=entry.url, root_key=_root_key(entry.root_key))
+        for name, entry, _ in _entries(merged, "network", NetworkTable)
+    }
+
+
+def _modules(merged: Layer) -> dict[str, ModuleSettings]:
+    return {
+        name: ModuleSettings(name=name, canister=Principal.parse(entry.canister), role=entry.role)
+        for name, entry, _ in _entries(merged, "modules", ModuleTable)
+    }
+
+
+def _identities(merged: Layer) -> dict[str, IdentitySettings]:
+    return {
+        name: IdentitySettings(
+            name=name,
+            key_file=absolute(entry.key_file, said.folder) if entry.key_file else None,
+            password_command=tuple(entry.password_command) if entry.password_command else None,
+            password_file=(
+                absolute(entry.password_file, said.folder) if entry.password_file else None
+            ),
+        )
+        for name, entry, said in _entries(merged, "identity", IdentityTable)
+    }
+
+
+def _values(merged: Layer) -> Iterator[Value]:
+    """Every value, flat: plain settings first, then the named tables."""
+    for key, said in sorted(merged.items(), key=lambda item: ("." in item[0], item[0])):
+        if isinstance(said.value, Table):
+            for leaf, value in said.value.model_dump(exclude_none=True).items():
+                yield Value(key=f"{key}.{leaf}", value=value, origin=said.origin)
+        else:
+            yield Value(key=key, value=said.value, origin=said.origin)

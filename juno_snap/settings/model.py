@@ -1,0 +1,73 @@
+"""The configuration as the program uses it: complete, frozen, every value with its origin."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from juno_snap.ids import Principal
+
+RootKeyChoice: TypeAlias = Literal["ic", "fetch"] | bytes
+"""Mainnet's pinned key, the key that the network itself tells (trust on each use), or DER bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSettings:
+    """A network as it was configured or built in."""
+
+    name: str
+    url: str
+    root_key: RootKeyChoice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleSettings:
+    """A canister with a name."""
+
+    name: str
+    canister: Principal
+    role: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentitySettings:
+    """Where a named key lies and how its passphrase is had; both paths are absolute."""
+
+    name: str
+    key_file: Path | None
+    """None: the imported key of that name in the state directory."""
+    password_command: tuple[str, ...] | None
+    password_file: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """One setting for display: its dotted name, what it is, and who said so."""
+
+    key: str
+    value: object
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that was configured."""
+
+    default_network: str | None
+    default_identity: str | None
+    root_key: RootKeyChoice | None
+    """For a network that is given as a URL."""
+    state_directory: Path
+    networks: Mapping[str, NetworkSettings]
+    modules: Mapping[str, ModuleSettings]
+    identities: Mapping[str, IdentitySettings]
+    stop_timeout_seconds: int
+    call_ttl_seconds: int
+    files: tuple[Path, ...]
+    """The files that were read, in the order in which they were laid over each other."""
+    values: tuple[Value, ...]
+    """All of the above, flat, in a stable order."""
+
+    def origin_of(self, key: str) -> str:
+        """Who said ``key``: a file, a variable, an option (``--network``), ``default``."""
+        return next((value.origin for value in self.values if value.key == key), "default")

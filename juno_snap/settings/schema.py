@@ -1,0 +1,130 @@
+"""What may be written in a configuration file: nothing else, and in no other type."""
+
+import re
+from typing import Annotated, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from juno_snap.errors import InputError
+from juno_snap.ids import Principal
+
+Role: TypeAlias = Literal["satellite", "mission-control", "orbiter"]
+
+NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+PRINCIPAL_PATTERN: Final = re.compile(r"[a-z2-7]{5}(-[a-z2-7]{5})*-[a-z2-7]{1,5}", re.IGNORECASE)
+ROOT_KEY_DER_BYTES: Final = 133
+"""A BLS12-381 public key in its DER wrapping. Source: interface specification, "Certificate"."""
+
+STOP_TIMEOUT_MAX_SECONDS: Final = 3600
+CALL_TTL_MAX_SECONDS: Final = 300
+"""The network refuses calls that live longer. Source: interface specification, "Authentication":
+the ingress expiry is at most 5 minutes ahead."""
+
+
+def looks_like_principal(text: str) -> bool:
+    """Whether ``text`` is written as a principal, right or wrong."""
+    return PRINCIPAL_PATTERN.fullmatch(text) is not None
+
+
+def _name(text: str) -> str:
+    if not NAME_PATTERN.fullmatch(text):
+        raise ValueError("a name has letters, digits, '.', '_' and '-', at most 64 of them")
+    if looks_like_principal(text):
+        raise ValueError("a name may not look like a canister id")
+    return text
+
+
+def _principal(text: str) -> str:
+    try:
+        return str(Principal.parse(text))
+    except InputError as error:
+        raise ValueError(error.message) from error
+
+
+def check_url(text: str) -> str:
+    """``text`` as a network's URL, without a slash at its end; ``ValueError`` if it is none."""
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("a network's URL begins with http:// or https:// and names a host")
+    if parts.query or parts.fragment or parts.username:
+        raise ValueError("a network's URL has no user, query or fragment")
+    return text.rstrip("/")
+
+
+def _root_key(text: str) -> str:
+    if text in {"ic", "fetch"}:
+        return text
+    try:
+        raw = bytes.fromhex(text)
+    except ValueError:
+        raw = b""
+    if len(raw) != ROOT_KEY_DER_BYTES:
+        raise ValueError('a root key is "ic", "fetch" or 266 hexadecimal digits')
+    return text.lower()
+
+
+Name: TypeAlias = Annotated[str, AfterValidator(_name)]
+Url: TypeAlias = Annotated[str, AfterValidator(check_url)]
+RootKeyText: TypeAlias = Annotated[str, AfterValidator(_root_key)]
+CanisterText: TypeAlias = Annotated[str, AfterValidator(_principal)]
+Command: TypeAlias = Annotated[list[str], Field(min_length=1)]
+
+
+class Table(BaseModel):
+    """What every table has in common: no unknown key, no silent conversion."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class NetworkTable(Table):
+    """``[network.NAME]``."""
+
+    url: Url
+    root_key: RootKeyText
+
+
+class ModuleTable(Table):
+    """``[modules.NAME]``."""
+
+    canister: CanisterText
+    role: Role | None = None
+
+
+class IdentityTable(Table):
+    """``[identity.NAME]``; without ``key_file`` it is about the imported key of that name."""
+
+    key_file: str | None = None
+    password_command: Command | None = None
+    password_file: str | None = None
+
+
+class UpgradeTable(Table):
+    """``[upgrade]``."""
+
+    stop_timeout_seconds: int | None = Field(default=None, ge=1, le=STOP_TIMEOUT_MAX_SECONDS)
+
+
+class CallsTable(Table):
+    """``[calls]``."""
+
+    ttl_seconds: int | None = Field(default=None, ge=1, le=CALL_TTL_MAX_SECONDS)
+
+
+class Document(Table):
+    """A whole file, or what the environment says in its place. Nothing in it is required."""
+
+    default_network: str | None = None
+    default_identity: str | None = None
+    network: dict[Name, NetworkTable] = Field(default_factory=dict)
+    modules: dict[Name, ModuleTable] = Field(default_factory=dict)
+    identity: dict[Name, IdentityTable] = Field(default_factory=dict)
+    upgrade: UpgradeTable = Field(default_factory=UpgradeTable)
+    calls: CallsTable = Field(default_factory=CallsTable)
+
+
+class Spoken(Document):
+    """What variables and options may say: all that a file may, and what has no place in a file."""
+
+    root_key: RootKeyText | None = None
+    state_directory: str | None = None

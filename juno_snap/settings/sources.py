@@ -1,0 +1,193 @@
+"""Where settings are said: files, the environment, options. Each is read and checked by itself."""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from pydantic import BaseModel, ValidationError
+
+from juno_snap.errors import ConfigError, InputError, NotFoundError
+from juno_snap.files import read_file
+from juno_snap.settings.schema import (
+    CallsTable,
+    Document,
+    IdentityTable,
+    ModuleTable,
+    NetworkTable,
+    Spoken,
+    UpgradeTable,
+)
+
+VARIABLES: Final[Mapping[str, str]] = {
+    "JUNO_SNAP_NETWORK": "default_network",
+    "JUNO_SNAP_IDENTITY": "default_identity",
+    "JUNO_SNAP_ROOT_KEY": "root_key",
+    "JUNO_SNAP_STATE": "state_directory",
+    "JUNO_SNAP_CALL_TTL_SECONDS": "calls.ttl_seconds",
+    "JUNO_SNAP_STOP_TIMEOUT_SECONDS": "upgrade.stop_timeout_seconds",
+}
+"""Each variable and the setting that it says."""
+
+CONFIG_VARIABLE: Final = "JUNO_SNAP_CONFIG"
+UNLOCK_VARIABLE: Final = "JUNO_SNAP_IDENTITY_PASSWORD"
+
+OPTIONS: Final[Mapping[str, str]] = {
+    "--network": "default_network",
+    "--identity": "default_identity",
+    "--root-key": "root_key",
+    "--state": "state_directory",
+}
+"""Each option and the setting that it says."""
+
+NAMED_TABLES: Final = frozenset({"network", "modules", "identity"})
+"""Tables of tables: an entry of a later source replaces an earlier one of that name whole, so that
+a network never gets its URL from one file and its root key from another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """One value, who said it, and what paths in it are relative to."""
+
+    value: object
+    origin: str
+    folder: Path
+
+
+Layer: TypeAlias = Mapping[str, Said]
+"""By dotted key; an entry of a named table is one value, keyed ``modules.NAME``."""
+
+
+def file_layer(path: Path) -> Layer:
+    """What the file ``path`` says.
+
+    Raises:
+        ConfigError: It cannot be read, is no TOML, or says something that may not be said.
+    """
+    try:
+        content = tomllib.loads(read_file(path).decode())
+        document = Document.model_validate(content)
+    except NotFoundError as error:
+        raise ConfigError(error.message, source=str(path)) from error
+    except ValidationError as error:
+        raise _config_error(error, source=str(path)) from error
+    except ValueError as error:  # TOML's and UTF-8's own
+        raise ConfigError(f"{path} is not a TOML file: {error}", source=str(path)) from error
+    if "ic" in document.network:
+        raise ConfigError(
+            f"{path}: network.ic: mainnet is built in and cannot be redefined",
+            source=str(path),
+            key="network.ic",
+            hint="give the network another name",
+        )
+    return _flat(document, origin=str(path), folder=path.parent)
+
+
+def environment_layer(environment: Mapping[str, str], working_directory: Path) -> Layer:
+    """What the variables say; an empty one says nothing.
+
+    Raises:
+        ConfigError: A value is of the wrong kind; names the variable.
+    """
+    layer: dict[str, Said] = {}
+    for variable, key in VARIABLES.items():
+        text = environment.get(variable, "")
+        if text:
+            layer |= _one(key, text, source=variable, folder=working_directory)
+    return layer
+
+
+def option_layer(said: Mapping[str, str | None], working_directory: Path) -> Layer:
+    """What the options say; ``said`` is keyed by the option's name.
+
+    Raises:
+        InputError: A value is of the wrong kind; names the option.
+    """
+    layer: dict[str, Said] = {}
+    for option, text in said.items():
+        if text is None:
+            continue
+        try:
+            layer |= _one(OPTIONS[option], text, source=option, folder=working_directory)
+        except ConfigError as error:
+            raise InputError(error.message, value=text) from error
+    return layer
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Variables with our prefix that nothing reads: most likely misspelt."""
+    known = VARIABLES.keys() | {CONFIG_VARIABLE, UNLOCK_VARIABLE}
+    return sorted(
+        name for name in environment if name.startswith("JUNO_SNAP_") and name not in known
+    )
+
+
+def is_path(text: str) -> bool:
+    """Whether an identity is said by path: it has a slash, or ends as key files do."""
+    return os.sep in text or text.endswith((".pem", ".json"))
+
+
+def absolute(text: str, folder: Path) -> Path:
+    """``text`` as a path: ``~`` opened, relative to ``folder``."""
+    return folder / Path(text).expanduser()
+
+
+def _one(key: str, text: str, *, source: str, folder: Path) -> dict[str, Said]:
+    content: dict[str, object] = {}
+    value: object = text
+    for part in reversed(key.split(".")):
+        content = {part: value}
+        value = content
+    try:
+        document = Spoken.model_validate_strings(content)
+    except ValidationError as error:
+        raise _config_error(error, source=source, names_key=False) from error
+    return _flat(document, origin=source, folder=folder)
+
+
+def _flat(document: BaseModel, *, origin: str, folder: Path) -> dict[str, Said]:
+    """What was really said in ``document``, by dotted key."""
+    layer: dict[str, Said] = {}
+    for key in document.model_fields_set:
+        value = getattr(document, key)
+        if key in NAMED_TABLES:
+            entries = {f"{key}.{name}": entry for name, entry in value.items()}
+        elif isinstance(value, BaseModel):
+            entries = {f"{key}.{leaf}": getattr(value, leaf) for leaf in value.model_fields_set}
+        else:
+            entries = {key: value}
+        for place, entry in entries.items():
+            layer[place] = Said(value=entry, origin=origin, folder=folder)
+    return layer
+
+
+def _config_error(error: ValidationError, *, source: str, names_key: bool = True) -> ConfigError:
+    """The same in our words: every place, and what is wrong there."""
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    texts: list[str] = []
+    similar: list[str] = []
+    for item in details:
+        key = ".".join(str(part) for part in item["loc"] if part != "[key]")
+        message = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        if item["type"] == "extra_forbidden":
+            message = "there is no such setting"
+            similar += _similar(key)
+        elif item["type"] == "missing":
+            message = "is missing"
+        texts.append(f"{key}: {message}" if names_key else message)
+    return ConfigError(
+        f"{source}: {'; '.join(texts)}",
+        source=source,
+        key=".".join(map(str, details[0]["loc"])),
+        hint=f"did you mean {' or '.join(similar)}?" if similar else "",
+    )
+
+
+def _similar(key: str) -> list[str]:
+    known = set(Document.model_fields)
+    for table in (NetworkTable, ModuleTable, IdentityTable, UpgradeTable, CallsTable):
+        known |= set(table.model_fields)
+    return difflib.get_close_matches(key.rpartition(".")[2], sorted(known), n=1)

@@ -1,0 +1,141 @@
+"""What may not stand in a configuration file, and how the error says where it is."""
+
+import os
+import re
+
+import pytest
+
+from juno_snap.errors import ConfigError
+from juno_snap.settings.load import load_settings
+from juno_snap.settings.paths import check_owner
+from tests.architecture.imports import ROOT
+
+SATELLITE = '[modules.satellite]\ncanister = "ryjl3-tyaaa-aaaaa-aaaba-cai"\n'
+
+
+def load(folder):
+    return load_settings({}, environment={}, working_directory=folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        pytest.param("default_network = 5", "default_network", "valid string", id="wrong type"),
+        pytest.param("defautl_network = 'ic'", "defautl_network", "no such setting", id="unknown"),
+        pytest.param(
+            "[upgrade]\nstop_timeout_seconds = '60'",
+            "upgrade.stop_timeout_seconds",
+            "valid integer",
+            id="number as text",
+        ),
+        pytest.param(
+            "[upgrade]\nstop_timeout_seconds = 0",
+            "upgrade.stop_timeout_seconds",
+            "greater than or equal to 1",
+            id="too small",
+        ),
+        pytest.param(
+            "[calls]\nttl_seconds = 301", "calls.ttl_seconds", "less than or equal", id="too long"
+        ),
+        pytest.param(
+            "[network.stage]\nurl = 'http://h'", "network.stage.root_key", "missing", id="no key"
+        ),
+        pytest.param(
+            "[network.stage]\nurl = 'h:80'\nroot_key = 'fetch'",
+            "network.stage.url",
+            "http://",
+            id="no url",
+        ),
+        pytest.param(
+            "[network.stage]\nurl = 'http://h'\nroot_key = 'trust'",
+            "network.stage.root_key",
+            "266 hexadecimal digits",
+            id="no root key",
+        ),
+        pytest.param(
+            "[network.ic]\nurl = 'http://h'\nroot_key = 'fetch'",
+            "network.ic",
+            "cannot be redefined",
+            id="mainnet redefined",
+        ),
+        pytest.param(
+            "[modules.satellite]\ncanister = 'ryjl3-tyaaa-aaaaa-aaaba-cae'",
+            "modules.satellite.canister",
+            "checksum",
+            id="wrong checksum",
+        ),
+        pytest.param(
+            SATELLITE + "role = 'moon'", "modules.satellite.role", "'satellite'", id="no role"
+        ),
+        pytest.param(
+            "[modules.ryjl3-tyaaa-aaaaa-aaaba-cai]\ncanister = 'ryjl3-tyaaa-aaaaa-aaaba-cai'",
+            "modules.ryjl3-tyaaa-aaaaa-aaaba-cai",
+            "look like a canister id",
+            id="name like an id",
+        ),
+        pytest.param(
+            "[identity.ci]\npassword_command = 'pass show'",
+            "identity.ci.password_command",
+            "valid list",
+            id="command as text",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_file_and_key(tmp_path, text, key, words):
+    file = tmp_path / "juno-snap.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path)
+    assert caught.value.source == str(file)
+    assert caught.value.message.startswith(f"{file}: {key}: ")
+    assert words in caught.value.message
+    assert caught.value.key.startswith(key)
+
+
+def test_a_misspelt_key_brings_the_right_one(tmp_path):
+    (tmp_path / "juno-snap.toml").write_text("[upgrade]\nstop_timeout_second = 3")
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path)
+    assert caught.value.hint == "did you mean stop_timeout_seconds?"
+
+
+@pytest.mark.parametrize("content", [b"a = ", b"\xff\xfe", b"[x\n"])
+def test_what_is_no_toml_is_named(tmp_path, content):
+    file = tmp_path / "juno-snap.toml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError, match="not a TOML file") as caught:
+        load(tmp_path)
+    assert caught.value.source == str(file)
+
+
+def test_a_named_file_must_exist(tmp_path):
+    with pytest.raises(ConfigError, match="cannot read"):
+        load_settings({}, config=tmp_path / "none.toml", environment={}, working_directory=tmp_path)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+def test_a_strangers_file_in_a_shared_folder_is_not_obeyed(tmp_path):
+    working = tmp_path / "mine"
+    working.mkdir()
+    file = tmp_path / "juno-snap.toml"
+    file.write_text("")
+    check_owner(file, working)
+    os.chown(file, 12345, -1)
+    with pytest.raises(ConfigError, match="another user") as caught:
+        load(working)
+    assert "--config" in caught.value.hint
+    os.chown(working, 12345, -1)
+    check_owner(file, working)
+
+
+def test_the_example_says_only_what_may_be_said(tmp_path):
+    example = ROOT / "config" / "juno-snap.toml"
+    settings = load_settings({}, config=example, environment={}, working_directory=tmp_path)
+    assert settings.files[-1] == example
+    text = re.sub(r"^# (?=\[|[a-z_]+ = )", "", example.read_text(), flags=re.MULTILINE)
+    (tmp_path / "juno-snap.toml").write_text(text)
+    everything = load(tmp_path)
+    assert everything.default_network == "local"
+    assert set(everything.modules) == {"satellite"}
+    assert set(everything.identities) == {"ci"}
+    assert "staging" in everything.networks

@@ -1,0 +1,149 @@
+"""Later sources win, and each value remembers who said it."""
+
+from pathlib import Path
+
+import pytest
+
+from juno_snap.errors import ConfigError, InputError
+from juno_snap.settings.load import load_settings
+from juno_snap.settings.paths import user_file
+from juno_snap.settings.sources import VARIABLES, unknown_variables
+
+
+def load(folder: Path, *, options=None, environment=None, config=None):
+    return load_settings(
+        options or {}, config=config, environment=environment or {}, working_directory=folder
+    )
+
+
+def write_user_file(text: str) -> Path:
+    file = user_file()
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    return file
+
+
+@pytest.fixture
+def project(tmp_path):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return folder
+
+
+def test_without_any_source_the_defaults_hold(project):
+    settings = load(project)
+    assert settings.default_network is None
+    assert settings.stop_timeout_seconds == 60
+    assert settings.call_ttl_seconds == 240
+    assert settings.state_directory.is_absolute()
+    assert settings.origin_of("upgrade.stop_timeout_seconds") == "default"
+    assert settings.networks["ic"].root_key == "ic"
+    assert settings.origin_of("network.ic.url") == "built in"
+
+
+def test_each_source_is_stronger_than_the_one_before(project):
+    key = "default_network"
+    assert load(project).origin_of(key) == "default"
+    user = write_user_file('default_network = "dfx"')
+    assert (load(project).default_network, load(project).origin_of(key)) == ("dfx", str(user))
+    file = project / "juno-snap.toml"
+    file.write_text('default_network = "icp"')
+    assert (load(project).default_network, load(project).origin_of(key)) == ("icp", str(file))
+    environment = {"JUNO_SNAP_NETWORK": "juno"}
+    from_variable = load(project, environment=environment)
+    assert (from_variable.default_network, from_variable.origin_of(key)) == (
+        "juno",
+        "JUNO_SNAP_NETWORK",
+    )
+    from_option = load(project, environment=environment, options={"--network": "ic"})
+    assert (from_option.default_network, from_option.origin_of(key)) == ("ic", "--network")
+
+
+def test_a_stronger_source_takes_only_what_it_says(project):
+    write_user_file("[upgrade]\nstop_timeout_seconds = 7\n[calls]\nttl_seconds = 30\n")
+    (project / "juno-snap.toml").write_text("[upgrade]\nstop_timeout_seconds = 9\n")
+    settings = load(project)
+    assert (settings.stop_timeout_seconds, settings.call_ttl_seconds) == (9, 30)
+
+
+def test_an_entry_of_a_named_table_is_replaced_whole(project):
+    write_user_file('[network.stage]\nurl = "http://10.0.0.1"\nroot_key = "fetch"\n')
+    (project / "juno-snap.toml").write_text(
+        f'[network.stage]\nurl = "http://10.0.0.2/"\nroot_key = "{"ab" * 133}"\n'
+    )
+    stage = load(project).networks["stage"]
+    assert (stage.url, stage.root_key) == ("http://10.0.0.2", b"\xab" * 133)
+
+
+def test_the_project_file_is_found_from_below(project):
+    (project / "juno-snap.toml").write_text('default_network = "icp"')
+    below = project / "a" / "b"
+    below.mkdir(parents=True)
+    assert load(below).default_network == "icp"
+
+
+def test_a_named_file_stands_in_place_of_the_project_file(project):
+    (project / "juno-snap.toml").write_text('default_network = "icp"')
+    other = project / "other.toml"
+    other.write_text("[calls]\nttl_seconds = 12\n")
+    by_option = load(project, config=Path("other.toml"))
+    by_variable = load(project, environment={"JUNO_SNAP_CONFIG": str(other)})
+    for settings in (by_option, by_variable):
+        assert settings.default_network is None
+        assert settings.call_ttl_seconds == 12
+        assert settings.files == (other,)
+
+
+def test_paths_are_relative_to_what_says_them(project):
+    file = project / "juno-snap.toml"
+    file.write_text(
+        'default_identity = "./keys/ci.pem"\n'
+        '[identity.ci]\nkey_file = "keys/ci.pem"\npassword_file = "/run/ci.txt"\n'
+    )
+    below = project / "below"
+    below.mkdir()
+    settings = load(below)
+    assert settings.default_identity == str(project / "keys/ci.pem")
+    assert settings.identities["ci"].key_file == project / "keys/ci.pem"
+    assert settings.identities["ci"].password_file == Path("/run/ci.txt")
+    said = load(below, options={"--identity": "./mine.pem", "--state": "here"})
+    assert said.default_identity == str(below / "mine.pem")
+    assert said.state_directory == below / "here"
+    assert load(below, options={"--identity": "ci"}).default_identity == "ci"
+
+
+def test_empty_variables_say_nothing(project):
+    environment = dict.fromkeys(VARIABLES, "")
+    assert load(project, environment=environment) == load(project)
+
+
+def test_numbers_in_variables_are_read(project):
+    environment = {"JUNO_SNAP_STOP_TIMEOUT_SECONDS": "5", "JUNO_SNAP_CALL_TTL_SECONDS": "6"}
+    settings = load(project, environment=environment)
+    assert (settings.stop_timeout_seconds, settings.call_ttl_seconds) == (5, 6)
+
+
+@pytest.mark.parametrize("variable", ["JUNO_SNAP_STOP_TIMEOUT_SECONDS", "JUNO_SNAP_ROOT_KEY"])
+def test_a_malformed_variable_is_named(project, variable):
+    with pytest.raises(ConfigError, match=variable) as caught:
+        load(project, environment={variable: "many"})
+    assert caught.value.source == variable
+
+
+def test_a_malformed_option_is_the_persons_mistake(project):
+    with pytest.raises(InputError, match="--root-key"):
+        load(project, options={"--root-key": "abc"})
+
+
+def test_misspelt_variables_are_found():
+    environment = {"JUNO_SNAP_NETWROK": "ic", "JUNO_SNAP_NETWORK": "ic", "HOME": "/"}
+    assert unknown_variables(environment) == ["JUNO_SNAP_NETWROK"]
+
+
+def test_every_value_is_listed_once(project):
+    (project / "juno-snap.toml").write_text(
+        '[modules.satellite]\ncanister = "ryjl3-tyaaa-aaaaa-aaaba-cai"\nrole = "satellite"\n'
+    )
+    keys = [value.key for value in load(project).values]
+    assert len(keys) == len(set(keys))
+    assert {"default_network", "modules.satellite.canister", "network.juno.url"} <= set(keys)
