@@ -42,7 +42,6 @@ FENCES = {
     "starlette": {"juno_snap.replica.endpoints", "juno_snap.replica.server"},
     "uvicorn": {"juno_snap.replica.server"},
     "platformdirs": {"juno_snap.settings.paths"},
-    "pydantic_settings": {"juno_snap.settings.load"},
     "typer": {"juno_snap.cli"},
     "click": {"juno_snap.cli"},
     "rich": {"juno_snap.cli"},
