@@ -193,7 +193,8 @@ def decode_envelope(data: bytes) -> Envelope:
     _refuse_unknown(
         fields, {"content", "sender_pubkey", "sender_sig", "sender_delegation"}, "the envelope"
     )
-    delegations = as_list(fields.get("sender_delegation") or [], "sender_delegation")
+    chain = fields.get("sender_delegation")
+    delegations = [] if chain is None else as_list(chain, "sender_delegation")
     if len(delegations) > DELEGATIONS_MAX:
         raise DecodeError(f"{len(delegations)} delegations, at most {DELEGATIONS_MAX} are allowed")
     return Envelope(
