@@ -11,16 +11,18 @@ class Reject(Exception):  # noqa: N818  # an answer of the network, not an error
     """A message is refused with the network's codes.
 
     ``error_code`` is like ``IC0301``; ``reject_code`` is 1 to 5 and is the second digit of the
-    error code (interface specification, "Error codes").
+    error code (interface specification, "Error codes"). ``logs`` are the lines that the canister's
+    code wrote before it failed; the network keeps them.
     """
 
-    def __init__(self, error_code: str, message: str) -> None:
+    def __init__(self, error_code: str, message: str, *, logs: tuple[bytes, ...] = ()) -> None:
         raw = message.encode()
         if len(raw) > REJECT_MESSAGE_MAX_BYTES:
             message = raw[:REJECT_MESSAGE_MAX_BYTES].decode(errors="ignore")
         super().__init__(message)
         self.error_code = error_code
         self.message = message
+        self.logs = logs
 
     @property
     def reject_code(self) -> int:
