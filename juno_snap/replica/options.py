@@ -1,0 +1,35 @@
+"""How a local replica is to run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, final
+
+SYNC_CALL_SECONDS: Final = 10.0
+"""How long a synchronous call waits. Source: dfinity/ic, ``rs/config/src/http_handler.rs``."""
+
+RECEIVE_TIMEOUT_SECONDS: Final = 300.0
+"""How long a body may take to arrive. Source: dfinity/ic, ``rs/config/src/http_handler.rs``."""
+
+LOOPBACK: Final = "127.0.0.1"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaOptions:
+    """What a person decides about a local replica; the defaults suit a test."""
+
+    port: int = 0
+    """0 takes a free one."""
+    host: str = LOOPBACK
+    directory: Path | None = None
+    """Where state, keys and compiled modules are kept; None keeps nothing (ephemeral)."""
+    round_ms: int = 0
+    """How long a round collects calls before it executes them; 0 executes them at once."""
+    request_log: Path | None = None
+    """Gets one JSON line per request, appended."""
+    seed: str | None = None
+    """Makes the keys; without it they are random, once per directory."""
+    sync_call_seconds: float = SYNC_CALL_SECONDS
+    receive_timeout_seconds: float = RECEIVE_TIMEOUT_SECONDS
+    compile_cache: Path | None = None
+    """Where compiled modules are kept; None: inside ``directory``, or nowhere without one."""
