@@ -1,0 +1,147 @@
+"""``ic0``: cycles, what things cost, and calls to other canisters.
+
+The costs are those of a 13-node application subnet (developer docs, "Cycles costs"). Calls to other
+canisters are not supported yet: a module that imports them loads, and traps when it makes one.
+"""
+
+from typing import Final, NoReturn
+
+from juno_snap.replica.system_api.session import REPLY_MAX_BYTES, Session
+from juno_snap.replica.traps import ExecutionError, trapped
+
+_CYCLES_BYTES: Final = 16
+_64_BITS: Final = 64
+_NODES: Final = 13
+
+CALL_CYCLES: Final = 260_000
+CALL_CYCLES_PER_BYTE: Final = 1_000
+MESSAGE_CYCLES: Final = 5_000_000
+CALLBACK_INSTRUCTIONS: Final = 40_000_000_000
+CREATE_CANISTER_CYCLES: Final = 500_000_000_000
+HTTP_REQUEST_CYCLES: Final = (3_000_000 + 60_000 * _NODES) * _NODES
+HTTP_REQUEST_CYCLES_PER_BYTE: Final = 400 * _NODES
+HTTP_RESPONSE_CYCLES_PER_BYTE: Final = 800 * _NODES
+SIGNATURE_CYCLES: Final = {
+    "dfx_test_key": 10_000_000_000,
+    "test_key_1": 10_000_000_000,
+    "key_1": 26_153_846_153,
+}
+_CURVES_MAX: Final = {"ecdsa": 0, "schnorr": 1, "vetkd": 0}
+_BAD_CURVE: Final = 1
+_BAD_KEY: Final = 2
+
+
+def _put(session: Session, address: int, cycles: int) -> None:
+    session.guest.write(address, cycles.to_bytes(_CYCLES_BYTES, "little"))
+
+
+def _narrow(cycles: int) -> int:
+    if cycles >> _64_BITS:
+        raise trapped("cycles amount exceeds 64-bit representation")
+    return cycles
+
+
+def canister_cycle_balance128(session: Session, address: int) -> None:
+    """Cycles of the canister."""
+    _put(session, address, session.balance_cycles)
+
+
+def canister_cycle_balance(session: Session) -> int:
+    """Cycles of the canister, where they fit into 64 bits."""
+    return _narrow(session.balance_cycles)
+
+
+def no_cycles128(session: Session, address: int) -> None:
+    """Cycles that came with the message or came back: a user sends none."""
+    _put(session, address, 0)
+
+
+def no_cycles(_session: Session) -> int:
+    """Cycles that came with the message or came back: a user sends none."""
+    return 0
+
+
+def msg_cycles_accept128(session: Session, _high: int, _low: int, address: int) -> None:
+    """Cycles accepted of those that came with the message."""
+    _put(session, address, 0)
+
+
+def msg_cycles_accept(_session: Session, _most: int) -> int:
+    """Cycles accepted of those that came with the message."""
+    return 0
+
+
+def cycles_burn128(session: Session, high: int, low: int, address: int) -> None:
+    """Give cycles away for nothing; how many there were to give."""
+    burned = min(high << _64_BITS | low, session.balance_cycles)
+    session.cycles_burned += burned
+    _put(session, address, burned)
+
+
+def cost_call(session: Session, name_bytes: int, payload_bytes: int, address: int) -> None:
+    """Cycles that a call sets aside, its reply included."""
+    sent = name_bytes + payload_bytes + REPLY_MAX_BYTES
+    fixed = CALL_CYCLES + MESSAGE_CYCLES + CALLBACK_INSTRUCTIONS
+    _put(session, address, fixed + CALL_CYCLES_PER_BYTE * sent)
+
+
+def cost_create_canister(session: Session, address: int) -> None:
+    """Cycles for a canister."""
+    _put(session, address, CREATE_CANISTER_CYCLES)
+
+
+def cost_http_request(
+    session: Session, request_bytes: int, response_bytes: int, address: int
+) -> None:
+    """Cycles for a request to the world."""
+    variable = (
+        HTTP_REQUEST_CYCLES_PER_BYTE * request_bytes
+        + HTTP_RESPONSE_CYCLES_PER_BYTE * response_bytes
+    )
+    _put(session, address, HTTP_REQUEST_CYCLES + variable)
+
+
+def cost_sign_with_ecdsa(
+    session: Session, name_address: int, name_size: int, curve: int, address: int
+) -> int:
+    """Cycles for an ECDSA signature; 0, 1 for a bad curve, 2 for a bad key."""
+    return _cost_of_key(session, "ecdsa", name_address, name_size, curve, address)
+
+
+def cost_sign_with_schnorr(
+    session: Session, name_address: int, name_size: int, algorithm: int, address: int
+) -> int:
+    """Cycles for a Schnorr signature; 0, 1 for a bad algorithm, 2 for a bad key."""
+    return _cost_of_key(session, "schnorr", name_address, name_size, algorithm, address)
+
+
+def cost_vetkd_derive_key(
+    session: Session, name_address: int, name_size: int, curve: int, address: int
+) -> int:
+    """Cycles for a derived key; 0, 1 for a bad curve, 2 for a bad key."""
+    return _cost_of_key(session, "vetkd", name_address, name_size, curve, address)
+
+
+def _cost_of_key(
+    session: Session, scheme: str, name_address: int, name_size: int, curve: int, address: int
+) -> int:
+    if curve > _CURVES_MAX[scheme]:
+        return _BAD_CURVE
+    name = session.guest.read(name_address, name_size).decode(errors="replace")
+    if name not in SIGNATURE_CYCLES:
+        return _BAD_KEY
+    _put(session, address, SIGNATURE_CYCLES[name])
+    return 0
+
+
+def unsupported_call(name: str, *_arguments: object) -> NoReturn:
+    """Refuse a call to another canister.
+
+    Raises:
+        ExecutionError: Always; names the function.
+    """
+    raise ExecutionError(
+        "IC0521",
+        f"Canister encountered a Wasm engine error: ic0.{name} is not supported by this version"
+        " of the local replica, which runs no calls between canisters yet",
+    )

@@ -1,0 +1,104 @@
+"""What one run of a canister's code knows, and what it did so far."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol, final
+
+from juno_snap.ids import Principal
+from juno_snap.replica.stable import StableOverlay
+from juno_snap.replica.system_api.signatures import Context
+from juno_snap.units import MIB
+
+REPLY_MAX_BYTES: Final = 2 * MIB
+QUERY_REPLY_MAX_BYTES: Final = 3 * MIB
+"""Source: developer docs, resource limits."""
+
+
+class Guest(Protocol):
+    """The running Wasm instance, as far as the functions of ``ic0`` need it."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes of its memory; raises ``ExecutionError`` beyond the end."""
+        ...
+
+    def write(self, address: int, data: bytes) -> None:
+        """Replace bytes of its memory; raises ``ExecutionError`` beyond the end."""
+        ...
+
+    def instructions_used(self) -> int:
+        """Instructions since the message began."""
+        ...
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What the platform tells a canister about itself and the moment."""
+
+    canister_id: Principal
+    controllers: frozenset[Principal]
+    canister_version: int
+    status: int
+    """1 running, 2 stopping, 3 stopped."""
+    cycles: int
+    time_ns: int
+    subnet_id: Principal
+    root_key_der: bytes
+    environment_variables: Sequence[tuple[str, str]] = ()
+    """Name and value, in the order the canister sees them."""
+    data_certificate: Callable[[], bytes] | None = None
+    """Makes the certificate of a query when the canister asks for it; None: there is none."""
+    wasm_memory_limit: int | None = None
+    """In bytes; None or 0: no limit."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What a canister is called with. ``method`` is empty where the platform itself calls."""
+
+    method: str = ""
+    arg: bytes = b""
+    caller: Principal
+
+
+@final
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """One run of code: its surroundings and its effects, which count only if it ends well."""
+
+    context: Context
+    environment: Environment
+    message: Message
+    guest: Guest
+    stable: StableOverlay
+    certified_data: bytes
+    global_timer_ns: int
+    """When the timer is due; 0: it is off."""
+    reply_data: bytearray = field(default_factory=bytearray)
+    reply: bytes | None = None
+    rejection: str | None = None
+    accepted: bool = False
+    logs: list[bytes] = field(default_factory=list)
+    cycles_burned: int = 0
+    certificate: bytes | None = None
+    """The data certificate, once the canister asked for it."""
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether the caller has its reply or its rejection."""
+        return self.reply is not None or self.rejection is not None
+
+    @property
+    def is_replicated(self) -> bool:
+        """Whether every node of the network would run this."""
+        return self.context not in NODE_LOCAL
+
+    @property
+    def balance_cycles(self) -> int:
+        """What the canister still has."""
+        return self.environment.cycles - self.cycles_burned
+
+
+NODE_LOCAL: Final = frozenset({Context.QUERY, Context.COMPOSITE_QUERY, Context.INSPECT_MESSAGE})
+"""Contexts that one node runs alone, without consensus."""
