@@ -1,0 +1,18 @@
+"""The management canister (``aaaaa-aa``) of the local replica.
+
+In here: its methods, grouped as the platform's documents group them; who may call each of them and
+how; the ingress filter. Each method works on the state alone: time, caller and engine come in with
+the ``Call``. Not in here: running Wasm (``execution``), certificates, HTTP.
+
+Who does what: ``methods`` holds the table, ``filter`` decides before a round, ``dispatch`` decodes,
+checks again and runs. Errors and their texts are the network's (dfinity/ic, ``canister_manager``);
+the help that the network appends to some of them, after a line break, is left out.
+
+Decided where the platform is silent or differs between versions:
+
+* Fees are not charged. Balances change by creation and top up only; ``charges`` has the place.
+* A refusal to read the status is IC0512 where only controllers may read it, as on all versions
+  before status visibility, and IC0542 where viewers are named.
+* A call whose effective canister id is not the canister in its payload is refused: the network
+  would route it to another subnet.
+"""

@@ -1,0 +1,132 @@
+"""From a method name and a payload to a reply: decoding, checks, execution, encoding."""
+
+from dataclasses import dataclass
+from typing import final
+
+from juno_snap.ids import Principal
+from juno_snap.replica.management.access import (
+    is_allowed,
+    refusal,
+    refusal_before_a_round,
+)
+from juno_snap.replica.management.arguments import Arguments
+from juno_snap.replica.management.call import Call, Network, canister_not_found
+from juno_snap.replica.management.methods import (
+    CANISTERS_ONLY,
+    CANISTERS_ONLY_WITH_TARGET,
+    METHODS,
+    Method,
+)
+from juno_snap.replica.reject import Reject
+from juno_snap.replica.state import Canister, SubnetState
+from juno_snap.wire.candid import encode
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Management:
+    """The management canister over one state."""
+
+    network: Network
+    state: SubnetState
+
+    def accept(
+        self, method_name: str, payload: bytes, sender: Principal, effective_canister_id: Principal
+    ) -> None:
+        """The ingress filter, in the network's order.
+
+        1. The method exists. 2. It is for ingress. 3. The payload can be decoded. 4. Its canister
+        exists and is the one that the call was routed by. 5. It can pay for the message (nothing is
+        charged here: see ``charges``). 6. The sender may call it.
+
+        Raises:
+            Reject: One of these does not hold; the answer is not certified.
+        """
+        method = _ingress_method(method_name)  # 1, 2
+        arguments = _decoded_before_a_round(method, method_name, payload)  # 3
+        canister = self._target(method, arguments)  # 4
+        if canister is None:
+            return
+        _check_route(method, method_name, canister, effective_canister_id)
+        if not is_allowed(method.access, canister, sender):  # 6
+            raise refusal_before_a_round(method.access, canister, sender, method_name)
+
+    def execute(
+        self, method_name: str, payload: bytes, sender: Principal, *, time_ns: int
+    ) -> bytes:
+        """The reply to an update call. What the filter checked is checked again.
+
+        Raises:
+            Reject: The call changes nothing, but for log lines of failed code.
+        """
+        return self._run(_ingress_method(method_name), method_name, payload, sender, time_ns)
+
+    def query(self, method_name: str, payload: bytes, sender: Principal, *, time_ns: int) -> bytes:
+        """The reply to a query.
+
+        Raises:
+            Reject: Unknown as a query, or refused like a call.
+        """
+        method = METHODS.get(method_name)
+        if method is None or not method.query:
+            raise Reject("IC0536", f"Query method {method_name} not found.")
+        return self._run(method, method_name, payload, sender, time_ns)
+
+    def _run(
+        self, method: Method, method_name: str, payload: bytes, sender: Principal, time_ns: int
+    ) -> bytes:
+        arguments = Arguments.decode(payload, method.arguments)
+        canister = self._target(method, arguments)
+        if canister is not None and not is_allowed(method.access, canister, sender):
+            raise refusal(method.access, canister, sender, method_name)
+        call = Call(
+            network=self.network,
+            state=self.state,
+            method_name=method_name,
+            sender=sender,
+            time_ns=time_ns,
+            arguments=arguments,
+            target=canister,
+        )
+        return encode(method.results, method.run(call))
+
+    def _target(self, method: Method, arguments: Arguments) -> Canister | None:
+        if method.target is None:
+            return None
+        canister_id = arguments.principal(method.target)
+        if canister_id not in self.state.canisters:
+            raise canister_not_found(canister_id)
+        return self.state.canisters[canister_id]
+
+
+def _ingress_method(method_name: str) -> Method:
+    if method_name in CANISTERS_ONLY_WITH_TARGET:
+        raise Reject("IC0406", f"Only canisters can call ic00 method {method_name}")
+    method = METHODS.get(method_name)
+    if method is not None and method.ingress:
+        return method
+    if method is not None or method_name in CANISTERS_ONLY:
+        raise Reject("IC0406", f"ic00 method {method_name} can not be called via ingress messages")
+    raise Reject("IC0536", f"ic00 interface does not expose method {method_name}")
+
+
+def _decoded_before_a_round(method: Method, method_name: str, payload: bytes) -> Arguments:
+    try:
+        return Arguments.decode(payload, method.arguments)
+    except Reject as reject:
+        raise Reject(
+            reject.error_code,
+            f"Failed to parse payload for ic00 method {method_name}: "
+            f"{reject.error_code}: {reject.message}",
+        ) from reject
+
+
+def _check_route(
+    method: Method, method_name: str, canister: Canister, effective_canister_id: Principal
+) -> None:
+    if canister.canister_id != effective_canister_id:
+        raise Reject(
+            "IC0408",
+            f"Failed to parse payload for ic00 method {method_name}: its {method.target} "
+            f"{canister.canister_id} is not the effective canister id {effective_canister_id}",
+        )

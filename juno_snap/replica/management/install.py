@@ -1,0 +1,163 @@
+"""Installing code: whole, or from chunks."""
+
+from typing import Literal, NamedTuple, TypeAlias, cast
+
+from juno_snap.ids import Principal
+from juno_snap.replica.execution import (
+    Environment,
+    InstalledCode,
+    Message,
+    Outcome,
+    compile_module,
+    install,
+    upgrade,
+)
+from juno_snap.replica.management.access import Access, refusal
+from juno_snap.replica.management.arguments import as_arguments
+from juno_snap.replica.management.call import Call, Network, canister_not_found
+from juno_snap.replica.management.chunks import HASH_BYTES, assemble_module
+from juno_snap.replica.reject import Reject
+from juno_snap.replica.state import Canister
+from juno_snap.replica.state_history import CodeDeployment, CodeMode
+from juno_snap.wire.candid import Tagged
+
+Persistence: TypeAlias = Literal["keep", "replace"]
+
+
+class _Mode(NamedTuple):
+    """What is done with the old code and its memory; the last two are for an upgrade."""
+
+    name: CodeMode
+    skip_pre_upgrade: bool = False
+    persistence: Persistence | None = None
+
+
+def environment_of(
+    canister: Canister, network: Network, *, time_ns: int, version: int | None = None
+) -> Environment:
+    """What a canister's code can learn of its surroundings; ``version`` in place of its own."""
+    settings = canister.settings
+    return Environment(
+        canister_id=canister.canister_id,
+        controllers=frozenset(settings.controllers),
+        canister_version=canister.version if version is None else version,
+        status=canister.status,
+        cycles=canister.cycles,
+        time_ns=time_ns,
+        subnet_id=network.subnet_id,
+        root_key_der=network.root_key_der,
+        environment_variables=settings.environment_variables,
+        wasm_memory_limit=settings.wasm_memory_limit_bytes,
+    )
+
+
+def install_code(call: Call) -> tuple[object, ...]:
+    """Install, reinstall or upgrade with the module in the arguments."""
+    mode = _mode(call.arguments.variant("mode"))
+    _check_vacancy(call.canister, mode)
+    _deploy(call, mode, call.arguments.blob("wasm_module"))
+    return ()
+
+
+def install_chunked_code(call: Call) -> tuple[object, ...]:
+    """The same with a module put together from chunks; the caller controls their canister too."""
+    arguments = call.arguments
+    mode = _mode(arguments.variant("mode"))
+    store = _store(call)
+    module_hash = arguments.blob("wasm_module_hash")
+    if len(module_hash) != HASH_BYTES:
+        raise Reject("IC0504", f"Invalid wasm hash {list(module_hash)}")
+    hashes = [as_arguments(each).blob("hash") for each in arguments.items("chunk_hashes_list")]
+    _check_vacancy(call.canister, mode)
+    _deploy(call, mode, assemble_module(store.chunks, hashes, module_hash))
+    return ()
+
+
+def _deploy(call: Call, mode: _Mode, wasm: bytes) -> None:
+    """Replace the code, or leave everything but the log as it was.
+
+    Raises:
+        Reject: The module is invalid, its code trapped, or the mode does not suit it.
+    """
+    canister = call.canister
+    try:
+        code, outcome = _run(call, mode, wasm)
+    except Reject as reject:
+        canister.log(reject.logs, at_ns=call.time_ns)
+        raise
+    if mode.name != "upgrade":
+        canister.logs.clear()
+    canister.log(outcome.logs, at_ns=call.time_ns)
+    canister.cycles -= outcome.cycles_burned
+    canister.code = code
+    canister.last_install_at_ns = call.time_ns
+    deployment = CodeDeployment(mode=mode.name, module_hash=code.module.sha256)
+    canister.record(deployment, user=call.sender, at_ns=call.time_ns)
+
+
+def _run(call: Call, mode: _Mode, wasm: bytes) -> tuple[InstalledCode, Outcome]:
+    canister, network = call.canister, call.network
+    before = environment_of(canister, network, time_ns=call.time_ns)
+    after = environment_of(canister, network, time_ns=call.time_ns, version=canister.version + 1)
+    message = Message(arg=call.arguments.blob("arg"), caller=call.sender)
+    if mode.name == "upgrade":
+        old = canister.code
+        if old is None:
+            raise no_code(canister.canister_id)
+        module = compile_module(network.engine, wasm, canister.canister_id)
+        return upgrade(
+            old,
+            module,
+            wasm,
+            before,
+            after,
+            message,
+            skip_pre_upgrade=mode.skip_pre_upgrade,
+            memory_persistence=mode.persistence,
+        )
+    module = compile_module(network.engine, wasm, canister.canister_id)
+    return install(module, wasm, after, message)
+
+
+def no_code(canister_id: Principal) -> Reject:
+    """The reject of everything that needs code where there is none."""
+    return Reject(
+        "IC0537",
+        f"Error from Canister {canister_id}: Attempted to execute a message, but the canister "
+        "contains no Wasm module.",
+    )
+
+
+def _mode(variant: Tagged) -> _Mode:
+    name = cast("CodeMode", variant.tag)
+    if name != "upgrade" or variant.value is None:
+        return _Mode(name)
+    options = as_arguments(variant.value)
+    named = "wasm_memory_persistence"
+    return _Mode(
+        name,
+        skip_pre_upgrade=options.flag("skip_pre_upgrade"),
+        persistence=cast("Persistence", options.variant(named).tag) if named in options else None,
+    )
+
+
+def _check_vacancy(canister: Canister, mode: _Mode) -> None:
+    if mode.name == "install" and canister.code is not None:
+        raise Reject(
+            "IC0514",
+            f"Canister {canister.canister_id} cannot be installed because the canister is not "
+            "empty. Try installing with mode='reinstall' instead.",
+        )
+
+
+def _store(call: Call) -> Canister:
+    """The canister whose chunks are meant: another one only where the sender controls it."""
+    if "store_canister" not in call.arguments:
+        return call.canister
+    store_id = call.arguments.principal("store_canister")
+    store = call.state.canisters.get(store_id)
+    if store is None:
+        raise canister_not_found(store_id)
+    if call.sender not in store.controllers:
+        raise refusal(Access.CONTROLLERS, store, call.sender, call.method_name)
+    return store

@@ -1,0 +1,192 @@
+"""The table of the management canister's methods: types, who may call them, and how."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, final
+
+from juno_snap.replica import candid_types as types
+from juno_snap.replica.management.access import Access
+from juno_snap.replica.management.call import Call
+from juno_snap.replica.management.chunks import clear_chunk_store, stored_chunks, upload_chunk
+from juno_snap.replica.management.install import install_chunked_code, install_code
+from juno_snap.replica.management.lifecycle import (
+    delete_canister,
+    provisional_create_canister_with_cycles,
+    provisional_top_up_canister,
+    start_canister,
+    stop_canister,
+    uninstall_code,
+)
+from juno_snap.replica.management.settings import update_settings
+from juno_snap.replica.management.snapshot_data import (
+    read_canister_snapshot_data,
+    read_canister_snapshot_metadata,
+    upload_canister_snapshot_data,
+)
+from juno_snap.replica.management.snapshot_upload import upload_canister_snapshot_metadata
+from juno_snap.replica.management.snapshots import (
+    delete_canister_snapshot,
+    list_canister_snapshots,
+    load_canister_snapshot,
+    take_canister_snapshot,
+)
+from juno_snap.replica.management.status import (
+    canister_metrics,
+    canister_status,
+    fetch_canister_logs,
+    list_canisters,
+)
+from juno_snap.wire.candid import CandidType, Record, Vec
+
+NOTHING: Final = Record({})
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """One method that users can call."""
+
+    arguments: CandidType
+    run: Callable[[Call], tuple[object, ...]]
+    results: tuple[CandidType, ...] = ()
+    access: Access = Access.CONTROLLERS
+    target: str | None = "canister_id"
+    """The field that names the canister it is about; None where there is none yet."""
+    ingress: bool = True
+    query: bool = False
+
+
+METHODS: Final[Mapping[str, Method]] = {
+    "provisional_create_canister_with_cycles": Method(
+        arguments=types.PROVISIONAL_CREATE_ARGUMENTS,
+        results=(types.CANISTER_ID,),
+        run=provisional_create_canister_with_cycles,
+        access=Access.ANYONE,
+        target=None,
+    ),
+    "provisional_top_up_canister": Method(
+        arguments=types.PROVISIONAL_TOP_UP_ARGUMENTS,
+        run=provisional_top_up_canister,
+        access=Access.ANYONE,
+    ),
+    "update_settings": Method(arguments=types.UPDATE_SETTINGS_ARGUMENTS, run=update_settings),
+    "start_canister": Method(arguments=types.CANISTER_ID, run=start_canister),
+    "stop_canister": Method(arguments=types.CANISTER_ID, run=stop_canister),
+    "delete_canister": Method(arguments=types.CANISTER_ID, run=delete_canister),
+    "uninstall_code": Method(arguments=types.UNINSTALL_CODE_ARGUMENTS, run=uninstall_code),
+    "install_code": Method(arguments=types.INSTALL_CODE_ARGUMENTS, run=install_code),
+    "install_chunked_code": Method(
+        arguments=types.INSTALL_CHUNKED_CODE_ARGUMENTS,
+        run=install_chunked_code,
+        target="target_canister",
+    ),
+    "upload_chunk": Method(
+        arguments=types.UPLOAD_CHUNK_ARGUMENTS,
+        results=(types.CHUNK_HASH,),
+        run=upload_chunk,
+        access=Access.CONTROLLERS_AND_SELF,
+    ),
+    "stored_chunks": Method(
+        arguments=types.CANISTER_ID,
+        results=(Vec(types.CHUNK_HASH),),
+        run=stored_chunks,
+        access=Access.CONTROLLERS_AND_SELF,
+    ),
+    "clear_chunk_store": Method(
+        arguments=types.CANISTER_ID, run=clear_chunk_store, access=Access.CONTROLLERS_AND_SELF
+    ),
+    "canister_status": Method(
+        arguments=types.CANISTER_ID,
+        results=(types.CANISTER_STATUS_RESULT,),
+        run=canister_status,
+        access=Access.STATUS_READERS,
+        query=True,
+    ),
+    "canister_metrics": Method(
+        arguments=types.CANISTER_ID,
+        results=(types.CANISTER_METRICS_RESULT,),
+        run=canister_metrics,
+        query=True,
+    ),
+    "fetch_canister_logs": Method(
+        arguments=types.CANISTER_ID,
+        results=(types.FETCH_LOGS_RESULT,),
+        run=fetch_canister_logs,
+        access=Access.LOG_READERS,
+        ingress=False,
+        query=True,
+    ),
+    "list_canisters": Method(
+        arguments=NOTHING,
+        run=list_canisters,
+        access=Access.ANYONE,
+        target=None,
+        ingress=False,
+        query=True,
+    ),
+    "take_canister_snapshot": Method(
+        arguments=types.TAKE_SNAPSHOT_ARGUMENTS,
+        results=(types.SNAPSHOT,),
+        run=take_canister_snapshot,
+    ),
+    "load_canister_snapshot": Method(
+        arguments=types.LOAD_SNAPSHOT_ARGUMENTS, run=load_canister_snapshot
+    ),
+    "list_canister_snapshots": Method(
+        arguments=types.CANISTER_ID,
+        results=(Vec(types.SNAPSHOT),),
+        run=list_canister_snapshots,
+        access=Access.SNAPSHOT_READERS,
+    ),
+    "delete_canister_snapshot": Method(
+        arguments=types.SNAPSHOT_ID_ARGUMENTS, run=delete_canister_snapshot
+    ),
+    "read_canister_snapshot_metadata": Method(
+        arguments=types.SNAPSHOT_ID_ARGUMENTS,
+        results=(types.SNAPSHOT_METADATA,),
+        run=read_canister_snapshot_metadata,
+        access=Access.SNAPSHOT_READERS,
+    ),
+    "read_canister_snapshot_data": Method(
+        arguments=types.READ_DATA_ARGUMENTS,
+        results=(types.READ_DATA_RESULT,),
+        run=read_canister_snapshot_data,
+        access=Access.SNAPSHOT_READERS,
+    ),
+    "upload_canister_snapshot_metadata": Method(
+        arguments=types.UPLOAD_METADATA_ARGUMENTS,
+        results=(types.UPLOAD_METADATA_RESULT,),
+        run=upload_canister_snapshot_metadata,
+    ),
+    "upload_canister_snapshot_data": Method(
+        arguments=types.UPLOAD_DATA_ARGUMENTS, run=upload_canister_snapshot_data
+    ),
+}
+"""Source: interface specification, "The IC management canister"."""
+
+CANISTERS_ONLY_WITH_TARGET: Final = frozenset({"canister_info", "canister_metadata"})
+"""Refused later than the others below, and with another text."""
+
+CANISTERS_ONLY: Final = frozenset(
+    {
+        "create_canister",
+        "deposit_cycles",
+        "raw_rand",
+        "http_request",
+        "flexible_http_request",
+        "ecdsa_public_key",
+        "sign_with_ecdsa",
+        "schnorr_public_key",
+        "sign_with_schnorr",
+        "vetkd_public_key",
+        "vetkd_derive_key",
+        "node_metrics_history",
+        "subnet_info",
+        "bitcoin_get_balance",
+        "bitcoin_get_utxos",
+        "bitcoin_get_block_headers",
+        "bitcoin_send_transaction",
+        "bitcoin_get_current_fee_percentiles",
+    }
+)
+"""Methods that serve canisters, not users."""
