@@ -1,0 +1,194 @@
+"""From the state to documents and blobs, and back."""
+
+from collections.abc import Iterator
+from hashlib import sha256
+
+from juno_snap.replica.execution import InstalledCode
+from juno_snap.replica.runtime import Engine
+from juno_snap.replica.snapshots import Snapshot
+from juno_snap.replica.state import Canister, SubnetState
+from juno_snap.replica.storage_blobs import (
+    BlobStore,
+    get_bytes,
+    get_heap,
+    get_stable,
+    put_bytes,
+    put_heap,
+    put_stable,
+)
+from juno_snap.replica.storage_schema import (
+    CanisterDocument,
+    CodeDocument,
+    PiecesDocument,
+    SnapshotDocument,
+    StateDocument,
+)
+
+
+def write_state(
+    store: BlobStore, state: SubnetState, attachments: dict[str, bytes]
+) -> StateDocument:
+    """Keep all bytes in ``store``; the document refers to them."""
+    return StateDocument(
+        time_ns=state.time_ns,
+        next_canister_number=state.next_canister_number,
+        canisters=[_canister_document(store, each) for each in state.canisters.values()],
+        attachments={name: _bytes(store, data) for name, data in attachments.items()},
+    )
+
+
+def read_state(store: BlobStore, document: StateDocument, engine: Engine) -> SubnetState:
+    """The state that was written.
+
+    Raises:
+        PreconditionError: A blob is missing or damaged.
+        InvalidWasmError: A module is not accepted any more.
+    """
+    canisters = [_canister(store, each, engine) for each in document.canisters]
+    return SubnetState(
+        canisters={canister.canister_id: canister for canister in canisters},
+        next_canister_number=document.next_canister_number,
+        time_ns=document.time_ns,
+    )
+
+
+def read_attachments(store: BlobStore, document: StateDocument) -> dict[str, bytes]:
+    """What the caller stored with the state."""
+    return {name: _read(store, pieces) for name, pieces in document.attachments.items()}
+
+
+def digests_of(document: StateDocument) -> set[bytes]:
+    """The blobs that ``document`` needs."""
+    return {digest for part in _all_pieces(document) for _, digest in part.pieces}
+
+
+def _all_pieces(document: StateDocument) -> Iterator[PiecesDocument]:
+    yield from document.attachments.values()
+    for canister in document.canisters:
+        yield from canister.chunks
+        contents = [*canister.snapshots, *([] if canister.code is None else [canister.code])]
+        for content in contents:
+            yield from (content.wasm, content.heap, content.stable)
+        for snapshot in canister.snapshots:
+            yield from snapshot.chunks
+
+
+def _canister_document(store: BlobStore, canister: Canister) -> CanisterDocument:
+    code = canister.code
+    return CanisterDocument(
+        canister_id=canister.canister_id,
+        settings=canister.settings,
+        created_at_ns=canister.created_at_ns,
+        cycles=canister.cycles,
+        reserved_cycles=canister.reserved_cycles,
+        version=canister.version,
+        status=canister.status,
+        code=None if code is None else _code_document(store, code),
+        last_install_at_ns=canister.last_install_at_ns,
+        chunks=[_bytes(store, chunk) for chunk in canister.chunks.values()],
+        history=canister.history,
+        logs=canister.logs,
+        snapshots=[_snapshot_document(store, each) for each in canister.snapshots.values()],
+        next_snapshot_number=canister.next_snapshot_number,
+    )
+
+
+def _code_document(store: BlobStore, code: InstalledCode) -> CodeDocument:
+    return CodeDocument(
+        wasm=_bytes(store, code.wasm),
+        heap=PiecesDocument(size_bytes=code.heap.size_bytes, pieces=put_heap(store, code.heap)),
+        stable=PiecesDocument(
+            size_bytes=code.stable.size_bytes, pieces=put_stable(store, code.stable)
+        ),
+        packed_globals=code.packed_globals,
+        certified_data=code.certified_data,
+        global_timer_ns=code.global_timer_ns,
+    )
+
+
+def _snapshot_document(store: BlobStore, snapshot: Snapshot) -> SnapshotDocument:
+    return SnapshotDocument(
+        snapshot_id=snapshot.snapshot_id,
+        source=snapshot.source,
+        taken_at_ns=snapshot.taken_at_ns,
+        canister_version=snapshot.canister_version,
+        wasm=_bytes(store, snapshot.wasm),
+        heap=PiecesDocument(
+            size_bytes=snapshot.heap.size_bytes, pieces=put_heap(store, snapshot.heap)
+        ),
+        stable=PiecesDocument(
+            size_bytes=snapshot.stable.size_bytes, pieces=put_stable(store, snapshot.stable)
+        ),
+        global_types=snapshot.global_types,
+        packed_globals=snapshot.packed_globals,
+        certified_data=snapshot.certified_data,
+        chunks=[_bytes(store, chunk) for chunk in snapshot.chunks.values()],
+        global_timer_ns=snapshot.global_timer_ns,
+        hook_status=snapshot.hook_status,
+    )
+
+
+def _canister(store: BlobStore, document: CanisterDocument, engine: Engine) -> Canister:
+    code = document.code
+    snapshots = [_snapshot(store, each) for each in document.snapshots]
+    return Canister(
+        canister_id=document.canister_id,
+        settings=document.settings,
+        created_at_ns=document.created_at_ns,
+        cycles=document.cycles,
+        reserved_cycles=document.reserved_cycles,
+        version=document.version,
+        status=document.status,
+        code=None if code is None else _code(store, code, engine),
+        last_install_at_ns=document.last_install_at_ns,
+        chunks=_chunks(store, document.chunks),
+        history=document.history,
+        logs=document.logs,
+        snapshots={snapshot.snapshot_id: snapshot for snapshot in snapshots},
+        next_snapshot_number=document.next_snapshot_number,
+    )
+
+
+def _code(store: BlobStore, document: CodeDocument, engine: Engine) -> InstalledCode:
+    wasm = _read(store, document.wasm)
+    return InstalledCode(
+        module=engine.compile(wasm),
+        wasm=wasm,
+        heap=get_heap(store, document.heap.size_bytes, document.heap.pieces),
+        packed_globals=document.packed_globals,
+        stable=get_stable(store, document.stable.size_bytes, document.stable.pieces),
+        certified_data=document.certified_data,
+        global_timer_ns=document.global_timer_ns,
+    )
+
+
+def _snapshot(store: BlobStore, document: SnapshotDocument) -> Snapshot:
+    wasm = get_bytes(store, document.wasm.size_bytes, document.wasm.pieces)
+    return Snapshot(
+        snapshot_id=document.snapshot_id,
+        source=document.source,
+        taken_at_ns=document.taken_at_ns,
+        canister_version=document.canister_version,
+        wasm=wasm if document.source == "metadata_upload" else bytes(wasm),
+        heap=get_heap(store, document.heap.size_bytes, document.heap.pieces),
+        stable=get_stable(store, document.stable.size_bytes, document.stable.pieces),
+        global_types=document.global_types,
+        packed_globals=document.packed_globals,
+        certified_data=document.certified_data,
+        chunks=_chunks(store, document.chunks),
+        global_timer_ns=document.global_timer_ns,
+        hook_status=document.hook_status,
+    )
+
+
+def _bytes(store: BlobStore, data: bytes | bytearray) -> PiecesDocument:
+    return PiecesDocument(size_bytes=len(data), pieces=put_bytes(store, data))
+
+
+def _read(store: BlobStore, document: PiecesDocument) -> bytes:
+    return bytes(get_bytes(store, document.size_bytes, document.pieces))
+
+
+def _chunks(store: BlobStore, documents: list[PiecesDocument]) -> dict[bytes, bytes]:
+    chunks = [_read(store, each) for each in documents]
+    return {sha256(chunk).digest(): chunk for chunk in chunks}
