@@ -1,0 +1,171 @@
+"""Certified reads, and what the certificates say of time."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final, TypeAlias, final
+
+from juno_snap.agent.answers import certificate_in, is_invalid_expiry
+from juno_snap.agent.channel import (
+    READ_TTL_SECONDS,
+    Connection,
+    Posted,
+    canister_place,
+    subnet_place,
+)
+from juno_snap.agent.identity import AnonymousIdentity, Identity
+from juno_snap.agent.signing import sign_request
+from juno_snap.errors import JunoSnapError, TransportError, TrustError
+from juno_snap.units import NS_PER_SECOND
+from juno_snap.wire.certificate import (
+    CanisterScope,
+    DelegationCache,
+    Scope,
+    VerifiedCertificate,
+    verify_certificate,
+)
+from juno_snap.wire.envelope import ReadStateContent
+
+Path: TypeAlias = tuple[bytes, ...]
+
+ANY_TIME_NS: Final = 2**63
+"""Longer than any clock is wrong: for finding out by how much it is."""
+
+SAME_TIME_NS: Final = 5 * NS_PER_SECOND
+"""Clocks that differ by less are not to blame for a request that came too late."""
+
+
+@final
+class CertifiedState:
+    """Reads the state tree; every certificate is verified (no switch turns this off)."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._delegations = DelegationCache()
+        self._newest_ns: dict[Scope, int] = {}
+
+    def newest_ns(self, scope: Scope) -> int:
+        """The latest certified time seen for ``scope``; 0 where none was seen."""
+        return self._newest_ns.get(scope, 0)
+
+    def verify(self, certificate: bytes, scope: Scope) -> VerifiedCertificate:
+        """The certificate, checked against root key, scope and clock.
+
+        Raises:
+            TrustError: It does not hold.
+        """
+        skew_ns = self._connection.max_clock_skew_ns
+        verified = self._verify(certificate, scope, tolerance_ns=skew_ns)
+        self._newest_ns[scope] = max(self.newest_ns(scope), verified.time_ns)
+        return verified
+
+    async def read(
+        self,
+        scope: Scope,
+        paths: Sequence[Path],
+        *,
+        identity: Identity | None = None,
+        not_before_ns: int = 0,
+    ) -> VerifiedCertificate:
+        """What the network vouches for at ``paths``; absence too is only what is proven.
+
+        Asked by the connection's identity, or by ``identity``. An answer from before
+        ``not_before_ns`` is asked for again.
+
+        Raises:
+            TransportError: No answer, one that is none, or only old ones.
+            TrustError: The certificate does not hold, or a clock is wrong.
+        """
+        pace = self._connection.pace()
+        asker = identity or self._connection.identity
+        while True:
+            posted = await self._post(scope, paths, asker)
+            if is_invalid_expiry(posted.answer):
+                raise await self.clock_error(scope)
+            verified = self.verify(certificate_in(posted.answer, posted.url), scope)
+            if verified.time_ns >= not_before_ns:
+                return verified
+            if pace.spent_seconds() > self._connection.poll.catch_up_seconds:
+                raise too_old(posted.url, verified.time_ns, not_before_ns)
+            await pace.wait()
+
+    async def clock_error(self, scope: Scope) -> TrustError:
+        """The error for a request that was refused because of its time, with both clocks in it.
+
+        The network's is read from ``/time``, anonymously: such a read has no expiry.
+        """
+        message = "the network refused the request because of its time"
+        try:
+            posted = await self._post(scope, (), AnonymousIdentity())
+            certificate = certificate_in(posted.answer, posted.url)
+            network_ns = self._verify(certificate, scope, tolerance_ns=ANY_TIME_NS).time_ns
+        except JunoSnapError as error:
+            return TrustError(
+                f"{message}, and its clock cannot be read: {error.message}",
+                code="clock-skew",
+                hint="compare this computer's clock with the real time",
+            )
+        here_ns = self._connection.clock.now_ns()
+        ahead_ns = here_ns - network_ns
+        clocks = f"here it is {show_time(here_ns)}, there {show_time(network_ns)}"
+        if abs(ahead_ns) < SAME_TIME_NS:
+            return TrustError(
+                f"{message}, although the clocks agree ({clocks}): it came too late",
+                code="clock-skew",
+                hint="try again; a slow connection needs calls that live longer",
+            )
+        seconds = abs(ahead_ns) // NS_PER_SECOND
+        side = "ahead of" if ahead_ns > 0 else "behind"
+        return TrustError(
+            f"this computer's clock is {seconds} s {side} the network's: {clocks}",
+            code="clock-skew",
+            hint="set this computer's clock, then try again",
+        )
+
+    async def _post(self, scope: Scope, paths: Sequence[Path], asker: Identity) -> Posted:
+        connection = self._connection
+        content = ReadStateContent(
+            sender=asker.principal,
+            paths=tuple(paths),
+            ingress_expiry_ns=connection.expiry_ns(READ_TTL_SECONDS),
+        )
+        body = sign_request(content, asker).body
+        return await connection.channel.post("read_state", _place(scope), body)
+
+    def _verify(
+        self, certificate: bytes, scope: Scope, *, tolerance_ns: int
+    ) -> VerifiedCertificate:
+        return verify_certificate(
+            certificate,
+            root_key=self._connection.root_key,
+            scope=scope,
+            now_ns=self._connection.clock.now_ns(),
+            max_age_ns=tolerance_ns,
+            max_ahead_ns=tolerance_ns,
+            known=self._delegations,
+        )
+
+
+def too_old(url: str, time_ns: int, not_before_ns: int) -> TransportError:
+    """The error for a node that stays behind what is already known."""
+    late_seconds = (not_before_ns - time_ns) / NS_PER_SECOND
+    return TransportError(
+        f"{url} keeps answering from {late_seconds:.1f} s before the call that was made",
+        url=url,
+        code="answer-too-old",
+        hint="try again in a minute",
+    )
+
+
+def show_time(time_ns: int) -> str:
+    """A time for people: RFC 3339, UTC, whole seconds."""
+    try:
+        moment = datetime.fromtimestamp(time_ns // NS_PER_SECOND, tz=UTC)
+    except (OverflowError, ValueError, OSError):
+        return f"{time_ns} ns since 1970"
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _place(scope: Scope) -> str:
+    if isinstance(scope, CanisterScope):
+        return canister_place(scope.canister_id)
+    return subnet_place(scope.subnet_id)

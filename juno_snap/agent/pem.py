@@ -1,0 +1,159 @@
+"""Private keys out of and into PEM files.
+
+Read: PKCS#8, plain and with a passphrase; "EC PRIVATE KEY" (SEC 1), with or without the
+"EC PARAMETERS" that openssl puts before it; and the form of PKCS#8 for Ed25519 that also holds
+the public key (RFC 8410, section 10.3), which ring and dfx write and ``cryptography`` refuses.
+Not read: every other kind of key, each with an error that names the kind.
+"""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+from juno_snap.errors import IdentityError
+
+PrivateKey: TypeAlias = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
+
+BLOCK: Final = re.compile(
+    rb"-----BEGIN (?P<label>[A-Z0-9 ]+)-----(?P<body>.*?)-----END (?P=label)-----", re.DOTALL
+)
+KEY_LABELS: Final = {b"PRIVATE KEY", b"ENCRYPTED PRIVATE KEY", b"EC PRIVATE KEY"}
+WRONG_LABELS: Final = {
+    b"PUBLIC KEY": "a public key; the private key is needed",
+    b"RSA PUBLIC KEY": "a public RSA key; a private key of another kind is needed",
+    b"CERTIFICATE": "a certificate; a private key is needed",
+    b"CERTIFICATE REQUEST": "a certificate request; a private key is needed",
+    b"RSA PRIVATE KEY": "an RSA key, which the network does not accept",
+    b"DSA PRIVATE KEY": "a DSA key, which the network does not accept",
+    b"OPENSSH PRIVATE KEY": "a key in OpenSSH's own form; PKCS#8 is needed",
+}
+SUPPORTED: Final = "use an Ed25519, secp256k1 or P-256 private key in PEM form"
+
+CURVES: Final = {"secp256k1", "secp256r1"}
+
+ED25519_WITH_PUBLIC_KEY: Final = re.compile(
+    rb"\x30[\x51\x53]\x02\x01[\x00\x01]\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20"
+    rb"(?P<seed>.{32})(?:\xa1\x23\x03\x21\x00|\x81\x21\x00)(?P<public>.{32})",
+    re.DOTALL,
+)
+"""OneAsymmetricKey with its public key, tagged as ring writes it or as RFC 5958 says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Block:
+    label: bytes
+    text: bytes
+    body: bytes
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self.label == b"ENCRYPTED PRIVATE KEY" or b"ENCRYPTED" in self.body
+
+
+def read_private_key(data: bytes, passphrase: bytes | None) -> PrivateKey:
+    """The private key in a PEM file. A passphrase that is not needed is ignored.
+
+    Raises:
+        IdentityError: No key, a key of another kind, damaged, or a wrong or missing passphrase;
+            its code says which: identity-malformed, identity-kind or identity-passphrase.
+    """
+    block = _key_block(data)
+    if not block.is_encrypted:
+        with_public = ED25519_WITH_PUBLIC_KEY.fullmatch(_der(block))
+        if with_public:
+            return _ed25519_pair(with_public["seed"], with_public["public"])
+        passphrase = None
+    elif not passphrase:
+        raise IdentityError(
+            "the key is protected by a passphrase",
+            code="identity-passphrase",
+            hint="say the passphrase",
+        )
+    try:
+        key = serialization.load_pem_private_key(block.text, passphrase)
+    except UnsupportedAlgorithm as error:
+        raise IdentityError(
+            f"the key cannot be read: {error}", code="identity-kind", hint=SUPPORTED
+        ) from error
+    except (ValueError, TypeError) as error:
+        raise _unreadable(block) from error
+    return _supported(key)
+
+
+def write_private_key(key: PrivateKey, passphrase: bytes | None) -> bytes:
+    """``key`` as PKCS#8 in PEM form, protected where a passphrase is given."""
+    protection: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if passphrase:
+        protection = serialization.BestAvailableEncryption(passphrase)
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
+    )
+
+
+def _key_block(data: bytes) -> _Block:
+    blocks = [
+        _Block(label=found["label"], text=found[0] + b"\n", body=found["body"])
+        for found in BLOCK.finditer(data)
+    ]
+    for block in blocks:
+        if block.label in KEY_LABELS:
+            return block
+    for block in blocks:
+        if block.label in WRONG_LABELS:
+            raise IdentityError(
+                f"this is {WRONG_LABELS[block.label]}", code="identity-kind", hint=SUPPORTED
+            )
+    raise IdentityError(
+        "there is no private key in PEM form in this file",
+        code="identity-malformed",
+        hint="a key begins with a line like -----BEGIN PRIVATE KEY-----, and ends with another",
+    )
+
+
+def _der(block: _Block) -> bytes:
+    try:
+        return base64.b64decode(b"".join(block.body.split()), validate=True)
+    except binascii.Error:
+        return b""  # a damaged body is told by the parser that reads it next
+
+
+def _ed25519_pair(seed: bytes, public: bytes) -> PrivateKey:
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(seed)
+    if key.public_key().public_bytes_raw() != public:
+        raise IdentityError(
+            "the key is damaged: its public half is not of its private half",
+            code="identity-malformed",
+        )
+    return key
+
+
+def _supported(key: object) -> PrivateKey:
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return key
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        if key.curve.name in CURVES:
+            return key
+        kind = f"a key on the curve {key.curve.name}"
+    else:
+        kind = f"a key of the kind {type(key).__name__.removesuffix('PrivateKey')}"
+    raise IdentityError(
+        f"this is {kind}, which the network does not accept", code="identity-kind", hint=SUPPORTED
+    )
+
+
+def _unreadable(block: _Block) -> IdentityError:
+    if block.is_encrypted:
+        return IdentityError(
+            "the passphrase is wrong, or the key is damaged",
+            code="identity-passphrase",
+            hint="try the passphrase again",
+        )
+    return IdentityError(
+        "the key is damaged: it cannot be read", code="identity-malformed", hint=SUPPORTED
+    )

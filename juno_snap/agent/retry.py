@@ -1,0 +1,220 @@
+"""The same bytes again: the one retry policy of this layer.
+
+What is retried: no connection, a broken or late answer, 429, and 5xx. What is not: an answer that
+says no (4xx), one that makes no sense, and one that does not end. For a signed call this is safe:
+the network runs one request id once (interface specification, "Request: Call"), so that the same
+bytes may be sent until the ingress expiry, and are never sent after it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final, TypeAlias, final
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+
+from juno_snap.agent.transport import ANSWER_TOO_LARGE, UNREACHABLE, Answer, Transport
+from juno_snap.clock import Clock
+from juno_snap.errors import TransportError
+from juno_snap.units import NS_PER_SECOND
+
+Entropy: TypeAlias = Callable[[int], bytes]
+"""As many random bytes as asked for, like ``os.urandom``."""
+
+SERVER_FAULT: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How long and how often; waits grow from one attempt to the next."""
+
+    first_wait_seconds: float = 0.25
+    growth: float = 2.0
+    longest_wait_seconds: float = 5.0
+    jitter: float = 0.5
+    """Share of each wait that is random, so that many clients do not come back at once."""
+    budget_seconds: float = 60.0
+    """No attempt begins later than this after the first."""
+    first_contact_seconds: float = 3.0
+    """The same for a host that was never reached: a wrong address should be told soon."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """An answer and what came before it."""
+
+    answer: Answer
+    earlier_maybe_delivered: bool
+    """An earlier attempt may have arrived although its answer did not come back."""
+
+
+@final
+class RetryingTransport:
+    """A transport that sends again; itself a ``Transport``."""
+
+    def __init__(
+        self, transport: Transport, *, policy: RetryPolicy, clock: Clock, entropy: Entropy
+    ) -> None:
+        self._transport = transport
+        self._policy = policy
+        self._clock = clock
+        self._entropy = entropy
+        self._reached = False
+
+    @property
+    def url(self) -> str:
+        """Where requests go."""
+        return self._transport.url
+
+    async def send(self, path: str, body: bytes | None) -> Answer:
+        """The first answer that is not 429 or 5xx.
+
+        Raises:
+            TransportError: There was none within the budget.
+        """
+        return (await self.deliver(path, body)).answer
+
+    async def deliver(
+        self, path: str, body: bytes | None, *, deadline_ns: int | None = None
+    ) -> Delivery:
+        """Like ``send``; no attempt begins at or after ``deadline_ns`` (UTC).
+
+        Raises:
+            TransportError: No usable answer. ``maybe_delivered`` is false only where it is known
+                of every attempt that nothing arrived.
+        """
+        sending = _Sending(
+            transport=self._transport, path=path, body=body, clock=self._clock, deadline=deadline_ns
+        )
+        begun_ns = self._clock.monotonic_ns()
+
+        def is_over(state: RetryCallState) -> bool:
+            spent = (self._clock.monotonic_ns() - begun_ns) / NS_PER_SECOND
+            self._reached = self._reached or sending.reached
+            if spent + state.upcoming_sleep > self._budget_seconds():
+                return True
+            woken_ns = self._clock.now_ns() + round(state.upcoming_sleep * NS_PER_SECOND)
+            return deadline_ns is not None and woken_ns >= deadline_ns
+
+        retrying = AsyncRetrying(
+            sleep=self._clock.sleep,
+            stop=is_over,
+            wait=lambda state: self._wait_seconds(state.attempt_number),
+            retry=retry_if_exception(is_transient),
+            reraise=True,
+        )
+        try:
+            answer: Answer = await retrying(sending.attempt)
+        except TransportError as error:
+            raise sending.summary(error) from error
+        self._reached = True
+        return Delivery(answer=answer, earlier_maybe_delivered=sending.maybe_delivered)
+
+    async def aclose(self) -> None:
+        """Close the transport below."""
+        await self._transport.aclose()
+
+    def _budget_seconds(self) -> float:
+        policy = self._policy
+        return policy.budget_seconds if self._reached else policy.first_contact_seconds
+
+    def _wait_seconds(self, attempts: int) -> float:
+        policy = self._policy
+        longest = policy.longest_wait_seconds
+        whole = growing_wait(policy.first_wait_seconds, policy.growth, longest, attempts)
+        return with_jitter(whole, policy.jitter, self._entropy)
+
+
+@final
+class _Sending:
+    """One body on its way: its attempts and what is known of them together."""
+
+    def __init__(
+        self,
+        *,
+        transport: Transport,
+        path: str,
+        body: bytes | None,
+        clock: Clock,
+        deadline: int | None,
+    ) -> None:
+        self._transport = transport
+        self._path = path
+        self._body = body
+        self._clock = clock
+        self._deadline_ns = deadline
+        self._attempts = 0
+        self.maybe_delivered = False
+        self.reached = False
+
+    async def attempt(self) -> Answer:
+        """One exchange; 429 and 5xx become errors."""
+        if self._deadline_ns is not None and self._clock.now_ns() >= self._deadline_ns:
+            raise TransportError(
+                "the request has expired and is not sent any more",
+                url=self._transport.url + self._path,
+                maybe_delivered=False,
+                code="expired",
+            )
+        self._attempts += 1
+        try:
+            answer = await self._transport.send(self._path, self._body)
+            self._check_status(answer)
+        except TransportError as error:
+            self.maybe_delivered = self.maybe_delivered or error.maybe_delivered
+            self.reached = self.reached or error.code != UNREACHABLE
+            raise
+        return answer
+
+    def summary(self, last: TransportError) -> TransportError:
+        """The last error with what the earlier attempts add to it."""
+        if self._attempts > 1:
+            text = f"{last.message} (after {self._attempts} attempts)"
+        else:
+            text = last.message
+        return TransportError(
+            text,
+            url=last.url,
+            status=last.status,
+            maybe_delivered=self.maybe_delivered,
+            code=last.code,
+            hint=last.hint,
+        )
+
+    def _check_status(self, answer: Answer) -> None:
+        url = self._transport.url + self._path
+        said = answer.body[:200].decode("utf-8", "replace").strip()
+        if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise TransportError(
+                f"{url} asks to slow down (429): {said}",
+                url=url,
+                status=answer.status,
+                maybe_delivered=False,
+                code="overloaded",
+                hint="wait a little and try again",
+            )
+        if answer.status >= SERVER_FAULT:
+            # A gateway may say so after it has passed the request on.
+            raise TransportError(
+                f"{url} failed ({answer.status}): {said or 'nothing more was said'}",
+                url=url,
+                status=answer.status,
+                code="server-fault",
+            )
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same bytes may have more luck."""
+    return isinstance(error, TransportError) and error.code not in {ANSWER_TOO_LARGE, "expired"}
+
+
+def growing_wait(first_seconds: float, growth: float, longest_seconds: float, step: int) -> float:
+    """The wait after the ``step``-th attempt (from 1), without randomness."""
+    # Past this step the cap holds for every sensible growth, and the power cannot overflow.
+    return min(longest_seconds, first_seconds * growth ** min(step - 1, 64))
+
+
+def with_jitter(seconds: float, share: float, entropy: Entropy) -> float:
+    """``seconds`` less a random part of at most ``share`` of it."""
+    chance = int.from_bytes(entropy(4), "big") / 2**32
+    return seconds * (1 - share * chance)

@@ -1,0 +1,225 @@
+"""Bytes to a replica and back over HTTP, bounded in time and size."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from ipaddress import ip_address
+from types import TracebackType
+from typing import Final, Protocol, Self, final
+
+import httpx
+
+from juno_snap import __version__
+from juno_snap.errors import InputError, TransportError
+from juno_snap.units import MIB
+
+CBOR_CONTENT_TYPE: Final = "application/cbor"
+"""Content type of every request body. Source: interface specification, "HTTPS Interface"."""
+
+ANSWER_MAX_BYTES: Final = 8 * MIB
+"""Most that is read of one answer.
+
+The largest answers of the platform are a query's (3 MiB) and a certificate around a reply (2 MiB).
+Source: dfinity/ic, ``rs/limits/src/lib.rs``.
+"""
+
+CONNECTIONS_MAX: Final = 16
+
+UNREACHABLE: Final = "unreachable"
+"""Error code: no connection was made, so that nothing was delivered."""
+
+ANSWER_TOO_LARGE: Final = "answer-too-large"
+"""Error code: the answer did not end within the limit. Asking again would not help."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One HTTP answer, whole. ``content_type`` is as received, empty where there was none."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+class Transport(Protocol):
+    """The seam to the network: one request, one answer."""
+
+    @property
+    def url(self) -> str:
+        """Where requests go, for messages; paths are appended to it."""
+        ...
+
+    async def send(self, path: str, body: bytes | None) -> Answer:
+        """The answer to ``body`` posted to ``path``, or to a GET where ``body`` is ``None``.
+
+        Any HTTP status is an answer.
+
+        Raises:
+            TransportError: No answer, or not a whole one; nothing else leaves.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Give connections back; may be called twice."""
+        ...
+
+
+@final
+class HttpxTransport:
+    """HTTP with one connection pool.
+
+    ``idle_seconds`` bounds each wait for bytes (a synchronous call is answered after at most 10 s),
+    ``total_seconds`` the whole exchange, so that an answer that drips is given up too.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        connect_seconds: float = 10,
+        idle_seconds: float = 30,
+        total_seconds: float = 120,
+        max_body_bytes: int = ANSWER_MAX_BYTES,
+    ) -> None:
+        self._url = check_url(url)
+        self._total_seconds = total_seconds
+        self._max_body_bytes = max_body_bytes
+        self._client = httpx.AsyncClient(
+            verify=_tls_context(self._url),
+            # A proxy that the environment names is for the outside, never for this machine.
+            trust_env=not is_loopback(self._url),
+            timeout=httpx.Timeout(idle_seconds, connect=connect_seconds),
+            limits=httpx.Limits(
+                max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX
+            ),
+            headers={
+                "User-Agent": f"juno-snap/{__version__}",
+                # An answer that grows while it is unpacked would slip past the size limit.
+                "Accept-Encoding": "identity",
+            },
+        )
+
+    @property
+    def url(self) -> str:
+        """Where requests go."""
+        return self._url
+
+    async def send(self, path: str, body: bytes | None) -> Answer:
+        """The answer to a POST of ``body``, or to a GET where it is ``None``.
+
+        Raises:
+            TransportError: No answer, or not a whole one within the limits.
+        """
+        url = self._url + path
+        try:
+            async with asyncio.timeout(self._total_seconds):
+                return await self._exchange(url, body)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise TransportError(
+                f"cannot connect to {url}: {_reason(error)}",
+                url=url,
+                maybe_delivered=False,
+                code=UNREACHABLE,
+                hint="check the network's address, and that it is running",
+            ) from error
+        except (httpx.TimeoutException, TimeoutError) as error:
+            raise TransportError(
+                f"{url} did not answer in time: {_reason(error)}", url=url, code="timeout"
+            ) from error
+        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+            raise TransportError(
+                f"{url} gave no whole answer: {_reason(error)}", url=url, code="disconnected"
+            ) from error
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+        await self._client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def _exchange(self, url: str, body: bytes | None) -> Answer:
+        method = "GET" if body is None else "POST"
+        headers = {} if body is None else {"Content-Type": CBOR_CONTENT_TYPE}
+        async with self._client.stream(method, url, content=body, headers=headers) as response:
+            return Answer(
+                status=response.status_code,
+                content_type=response.headers.get("Content-Type", ""),
+                body=await self._read(response, url),
+            )
+
+    async def _read(self, response: httpx.Response, url: str) -> bytes:
+        announced = response.headers.get("Content-Length", "0")
+        size = int(announced) if announced.isdecimal() else 0
+        pieces: list[bytes] = []
+        received = 0
+        if size <= self._max_body_bytes:
+            async for piece in response.aiter_raw():
+                pieces.append(piece)
+                received += len(piece)
+                if received > self._max_body_bytes:
+                    break
+            else:
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        raise TransportError(
+            f"the answer of {url} is larger than {self._max_body_bytes} bytes",
+            url=url,
+            status=response.status_code,
+            code=ANSWER_TOO_LARGE,
+            hint="this is not how a replica answers: check the network's address",
+        )
+
+
+def check_url(text: str) -> str:
+    """``text`` without a slash at its end.
+
+    Raises:
+        InputError: Not an HTTP address.
+    """
+    try:
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, TypeError, ValueError):
+        url = httpx.URL("")
+    if url.scheme not in {"http", "https"} or not url.host or url.query or url.fragment:
+        raise InputError(
+            f"{text!r} is not the address of a network",
+            value=text,
+            code="invalid-url",
+            hint="write it like https://icp-api.io or http://127.0.0.1:8000",
+        )
+    return text.strip().rstrip("/")
+
+
+def host_of(url: str) -> str:
+    """The host in ``url``, in lower case, without brackets."""
+    return httpx.URL(url).host.lower()
+
+
+def is_loopback(url: str) -> bool:
+    """Whether ``url`` names this machine itself."""
+    host = host_of(url)
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _tls_context(url: str) -> ssl.SSLContext | bool:
+    """The usual authorities; for plain HTTP a context that trusts nobody and costs no time."""
+    if url.lower().startswith("https:"):
+        return True
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
