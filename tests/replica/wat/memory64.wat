@@ -1,0 +1,15 @@
+;; A 64-bit memory, grown and written above 4 GiB is too slow for a test: above 16 MiB will do.
+(module
+  (import "ic0" "msg_arg_data_copy" (func $arg_copy (param i64 i64 i64)))
+  (import "ic0" "msg_arg_data_size" (func $arg_size (result i64)))
+  (import "ic0" "msg_reply_data_append" (func $append (param i64 i64)))
+  (import "ic0" "msg_reply" (func $reply))
+  (memory i64 1)
+  (global $last (mut i64) (i64.const 0))
+  (func (export "canister_update put")
+    (if (i64.lt_u (memory.size) (i64.const 320)) (then (drop (memory.grow (i64.const 319)))))
+    (call $arg_copy (i64.const 0x1000000) (i64.const 0) (call $arg_size))
+    (global.set $last (call $arg_size))
+    (call $reply))
+  (func (export "canister_query show")
+    (call $append (i64.const 0x1000000) (global.get $last)) (call $reply)))

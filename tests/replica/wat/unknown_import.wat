@@ -1,0 +1,1 @@
+(module (import "env" "launch_missiles" (func (param i32))) (memory 1))
