@@ -32,13 +32,16 @@ class ManagementClient:
     Methods that return ``int`` return the certified time, in ns, at which the change was known.
     """
 
-    def __init__(self, agent: Agent, *, call_ttl_seconds: int | None = None) -> None:
+    def __init__(
+        self, agent: Agent, *, call_ttl_seconds: int | None = None, settle: bool = False
+    ) -> None:
         self.agent = agent
         self._call_ttl_seconds = call_ttl_seconds
+        self._settle = settle
 
-    def with_call_ttl(self, seconds: int) -> "ManagementClient":
-        """The same client, whose calls live ``seconds``."""
-        return ManagementClient(self.agent, call_ttl_seconds=seconds)
+    def with_call_ttl(self, seconds: int, *, settle: bool = False) -> "ManagementClient":
+        """The same client, whose calls live ``seconds``; for ``settle`` see ``Agent.submit``."""
+        return ManagementClient(self.agent, call_ttl_seconds=seconds, settle=settle)
 
     def prepare(self, call: ManagementCall) -> PreparedCall:
         """The signed call, for whoever writes it down before it is sent (``Agent.submit``).
@@ -58,7 +61,7 @@ class ManagementClient:
 
     async def send(self, call: ManagementCall) -> CertifiedReply:
         """``prepare``, then submit."""
-        return await self.agent.submit(self.prepare(call))
+        return await self.agent.submit(self.prepare(call), settle=self._settle)
 
     async def canister_status(
         self, canister_id: Principal, *, as_query: bool = False
