@@ -10,9 +10,9 @@ from typing import Final, final
 from juno_snap.errors import PreconditionError
 from juno_snap.files import read_file, write_private
 from juno_snap.ids import Principal
+from juno_snap.replica.background import KEYS_FILE
 from juno_snap.wire import bls, signature
 
-KEYS_FILE: Final = "keys.json"
 KEYS_VERSION: Final = 1
 SECRET_BYTES: Final = 32
 NODE_SEED_BYTES: Final = 32

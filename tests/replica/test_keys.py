@@ -5,7 +5,8 @@ import pytest
 from juno_snap.errors import PreconditionError
 from juno_snap.files import is_readable_by_others
 from juno_snap.ids import Principal
-from juno_snap.replica.keys import KEYS_FILE, keys_from_seed, keys_in, random_keys
+from juno_snap.replica.background import KEYS_FILE
+from juno_snap.replica.keys import keys_from_seed, keys_in, random_keys
 from juno_snap.wire import bls, signature
 
 
