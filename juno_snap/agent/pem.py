@@ -37,12 +37,15 @@ SUPPORTED: Final = "use an Ed25519, secp256k1 or P-256 private key in PEM form"
 
 CURVES: Final = {"secp256k1", "secp256r1"}
 
-ED25519_WITH_PUBLIC_KEY: Final = re.compile(
-    rb"\x30[\x51\x53]\x02\x01[\x00\x01]\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20"
-    rb"(?P<seed>.{32})(?:\xa1\x23\x03\x21\x00|\x81\x21\x00)(?P<public>.{32})",
-    re.DOTALL,
-)
-"""OneAsymmetricKey with its public key, tagged as ring writes it or as RFC 5958 says."""
+ED25519_ALGORITHM: Final = bytes.fromhex("06032b6570")
+"""Object identifier 1.3.101.112. Source: RFC 8410, section 3."""
+
+INTEGER, BIT_STRING, OCTET_STRING, SEQUENCE = 0x02, 0x03, 0x04, 0x30
+PUBLIC_KEY_TAG, PUBLIC_KEY_TAG_OF_RING = 0x81, 0xA1
+"""RFC 5958 tags the public key in place of its type; ring puts the tag around it."""
+
+SHORT_MAX: Final = 0x7F
+"""Lengths up to here take one byte; an Ed25519 key is shorter. Source: X.690, section 8.1.3."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +68,9 @@ def read_private_key(data: bytes, passphrase: bytes | None) -> PrivateKey:
     """
     block = _key_block(data)
     if not block.is_encrypted:
-        with_public = ED25519_WITH_PUBLIC_KEY.fullmatch(_der(block))
-        if with_public:
-            return _ed25519_pair(with_public["seed"], with_public["public"])
+        pair = _ed25519_with_public_key(_der(block))
+        if pair is not None:
+            return _ed25519_pair(*pair)
         passphrase = None
     elif not passphrase:
         raise IdentityError(
@@ -123,8 +126,51 @@ def _der(block: _Block) -> bytes:
         return b""  # a damaged body is told by the parser that reads it next
 
 
+def _ed25519_with_public_key(der: bytes) -> tuple[bytes, bytes] | None:
+    """Private and public half of an Ed25519 key that holds both; None for all else."""
+    match _elements(der):
+        case [(tag, body)] if tag == SEQUENCE:
+            parts = _elements(body)
+        case _:
+            return None
+    match [*parts[:3], *parts[-1:]]:
+        case [(version, _), (algorithm, identifier), (octets, key), (tag, public)]:
+            pass
+        case _:
+            return None
+    if (version, algorithm, octets) != (INTEGER, SEQUENCE, OCTET_STRING):
+        return None
+    seed = dict(_elements(key)).get(OCTET_STRING)
+    if tag == PUBLIC_KEY_TAG_OF_RING:
+        public = dict(_elements(public)).get(BIT_STRING, b"")
+    elif tag != PUBLIC_KEY_TAG:
+        return None
+    if identifier != ED25519_ALGORITHM or seed is None:
+        return None
+    return seed, public[1:]  # a bit string begins with the number of bits not used
+
+
+def _elements(der: bytes) -> list[tuple[int, bytes]]:
+    """Tags and contents of the values that follow each other in ``der``; none if it is damaged."""
+    found: list[tuple[int, bytes]] = []
+    position = 0
+    while position + 2 <= len(der):
+        tag, size = der[position], der[position + 1]
+        position += 2
+        if size > SHORT_MAX:
+            return []
+        found.append((tag, der[position : position + size]))
+        position += size
+    return found if position == len(der) else []
+
+
 def _ed25519_pair(seed: bytes, public: bytes) -> PrivateKey:
-    key = ed25519.Ed25519PrivateKey.from_private_bytes(seed)
+    try:
+        key = ed25519.Ed25519PrivateKey.from_private_bytes(seed)
+    except ValueError as error:
+        raise IdentityError(
+            "the key is damaged: its length is wrong", code="identity-malformed"
+        ) from error
     if key.public_key().public_bytes_raw() != public:
         raise IdentityError(
             "the key is damaged: its public half is not of its private half",

@@ -188,7 +188,8 @@ def check_url(text: str) -> str:
         url = httpx.URL(text)
     except (httpx.InvalidURL, TypeError, ValueError):
         url = httpx.URL("")
-    if url.scheme not in {"http", "https"} or not url.host or url.query or url.fragment:
+    host_is_clean = url.host and "%" not in url.host  # httpx escapes what cannot stand there
+    if url.scheme not in {"http", "https"} or not host_is_clean or url.query or url.fragment:
         raise InputError(
             f"{text!r} is not the address of a network",
             value=text,
