@@ -1,5 +1,43 @@
-"""The program: builds the commands and turns what they raise into exit codes."""
+"""The program: options in, exit code out."""
+
+import sys
+from collections.abc import Sequence
+from types import TracebackType
+from typing import NoReturn
+
+from juno_snap import __version__
+from juno_snap.cli.output import Output, OutputOptions, traceback_of
+from juno_snap.errors import JunoSnapError
 
 
-def main() -> None:
-    """Run the command line."""
+def main() -> NoReturn:
+    """Run the command line of this process and leave with its exit code."""
+    sys.excepthook = tell_unexpected
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; the exit code of ``juno_snap.cli.exit_codes``.
+
+    ``--version`` is answered before anything else is imported.
+    """
+    if list(arguments) == ["--version"]:
+        Output(OutputOptions()).write(f"juno-snap {__version__}")
+        return 0
+    from juno_snap.cli.program import run_program
+
+    return run_program(arguments)
+
+
+def tell_unexpected(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Tell of an error that nobody expected; Python then leaves with exit code 1."""
+    output = Output(OutputOptions(json="--json" in sys.argv, verbose=True))
+    output.detail(traceback_of(error.with_traceback(trace)))
+    told = JunoSnapError(
+        f"unexpected {kind.__name__}: {error}",
+        code="unexpected",
+        hint="this is a mistake in juno-snap; please report it with the lines above",
+    )
+    output.error(told, exit_code=1)

@@ -1,23 +1,25 @@
 """Keys in the state directory: where they lie and what is public about them.
 
-Format: ``identities/NAME.pem`` (mode 0600) is the key as it was imported, an encrypted one still
-encrypted, and ``identities/NAME.json`` says ``{"schema": 1, "principal", "kind"}``, so that listing
-them opens no key and asks for no passphrase.
+Format: ``identities/NAME.pem``, mode 0600: the lines ``principal: TEXT`` and ``kind: TEXT``, then
+the key as it was imported, an encrypted one still encrypted. PEM readers pass over lines before
+the key (RFC 7468, section 2); so listing identities opens no key and asks for no passphrase.
 """
 
-import json
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from juno_snap.errors import IdentityError, NotFoundError, PreconditionError
-from juno_snap.files import read_file, write_private
+from juno_snap.errors import IdentityError, PreconditionError
+from juno_snap.files import read_file, sync_directory, write_private
 from juno_snap.settings.names import check_name
 
-SCHEMA: Final = 1
 DEFAULT_NAME: Final = "default"
 """The key that is made at first use on a network other than mainnet."""
 ANONYMOUS_NAME: Final = "anonymous"
+
+HEADER: Final = re.compile(rb"principal: (?P<principal>[a-z0-9-]+)\nkind: (?P<kind>[a-z0-9]+)\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +34,8 @@ class StoredIdentity:
 
 def stored_identities(state: Path) -> list[StoredIdentity]:
     """All of them, by name."""
-    folder = state / "identities"
-    names = sorted(file.stem for file in folder.glob("*.pem") if not file.name.startswith("."))
+    files = (state / "identities").glob("*.pem")
+    names = sorted(file.stem for file in files if not file.name.startswith("."))
     return [found for name in names if (found := stored_identity(state, name))]
 
 
@@ -41,49 +43,54 @@ def stored_identity(state: Path, name: str) -> StoredIdentity | None:
     """The one of that name, None where there is none.
 
     Raises:
-        IdentityError: What is kept beside the key is damaged; names the file.
+        IdentityError: The file is not one that was stored here; names it.
     """
-    key_file = _key_file(state, name)
+    key_file = key_file_of(state, name)
     if not key_file.is_file():
         return None
-    public_file = key_file.with_name(f"{name}.json")
-    try:
-        public = json.loads(read_file(public_file))
-        return StoredIdentity(
-            name=name,
-            key_file=key_file,
-            principal=str(public["principal"]),
-            kind=str(public["kind"]),
-        )
-    except (ValueError, KeyError, TypeError, NotFoundError) as error:
+    header = HEADER.match(read_file(key_file))
+    if header is None:
         raise IdentityError(
-            f"{public_file} is damaged or missing",
-            hint=f"import the key again under another name: juno-snap identity import {key_file}",
-        ) from error
+            f"{key_file} was not stored by this program, or is damaged",
+            hint=f"move it away and import it: juno-snap identity import FILE --name {name}",
+        )
+    return StoredIdentity(
+        name=name,
+        key_file=key_file,
+        principal=header["principal"].decode(),
+        kind=header["kind"].decode(),
+    )
 
 
-def check_identity_is_free(state: Path, name: str) -> None:
-    """Accept a name under which a key may be stored.
+def store_identity(state: Path, name: str, pem: bytes, *, principal: str, kind: str) -> None:
+    """Keep ``pem`` under ``name``; whole and on disk on return, and never over another key.
 
     Raises:
         InputError: It is not a name.
-        PreconditionError: It is taken or means something else.
+        PreconditionError: The name is taken or means something else.
     """
-    if check_name(name) == ANONYMOUS_NAME or _key_file(state, name).exists():
-        raise PreconditionError(
-            f"there is already an identity named {name}",
-            code="name-taken",
-            hint="choose another name",
-        )
+    key_file = key_file_of(state, check_name(name))
+    if name == ANONYMOUS_NAME:
+        raise _taken(name)
+    draft = key_file.with_name(f".{name}.{os.getpid()}")
+    write_private(draft, f"principal: {principal}\nkind: {kind}\n".encode() + pem)
+    try:
+        key_file.hardlink_to(draft)  # unlike a rename, it fails where the name exists
+    except FileExistsError as error:
+        raise _taken(name) from error
+    finally:
+        draft.unlink()
+    sync_directory(key_file.parent)
 
 
-def store_identity(state: Path, stored: StoredIdentity, pem: bytes) -> None:
-    """Keep ``pem`` under its name; the key is on disk last, so that a half-stored one is none."""
-    public = json.dumps({"schema": SCHEMA, "principal": stored.principal, "kind": stored.kind})
-    key_file = _key_file(state, stored.name)
-    write_private(key_file.with_name(f"{stored.name}.json"), public.encode())
-    write_private(key_file, pem)
-
-
-def _key_file(state: Path, name: str) -> Path:
+def key_file_of(state: Path, name: str) -> Path:
+    """Where the key of that name lies, if there is one."""
     return state / "identities" / f"{name}.pem"
+
+
+def _taken(name: str) -> PreconditionError:
+    return PreconditionError(
+        f"there is already an identity named {name}",
+        code="name-taken",
+        hint="choose another name",
+    )

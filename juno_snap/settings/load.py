@@ -132,6 +132,10 @@ def _path(said: Said) -> Path:
     return absolute(str(said.value), said.folder)
 
 
+def _optional_path(text: str | None, folder: Path) -> Path | None:
+    return None if text is None else absolute(text, folder)
+
+
 def _identity_reference(said: Said) -> str | None:
     text = _text(said)
     if text is None or not is_path(text):
@@ -172,11 +176,10 @@ def _identities(merged: Layer) -> dict[str, IdentitySettings]:
     return {
         name: IdentitySettings(
             name=name,
-            key_file=absolute(entry.key_file, said.folder) if entry.key_file else None,
+            key_file=_optional_path(entry.key_file, said.folder),
+            delegation_file=_optional_path(entry.delegation_file, said.folder),
             password_command=tuple(entry.password_command) if entry.password_command else None,
-            password_file=(
-                absolute(entry.password_file, said.folder) if entry.password_file else None
-            ),
+            password_file=_optional_path(entry.password_file, said.folder),
         )
         for name, entry, said in _entries(merged, "identity", IdentityTable)
     }

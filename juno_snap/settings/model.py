@@ -31,11 +31,13 @@ class ModuleSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentitySettings:
-    """Where a named key lies and how its passphrase is had; both paths are absolute."""
+    """Where a named key lies and how its passphrase is had; paths are absolute."""
 
     name: str
     key_file: Path | None
     """None: the imported key of that name in the state directory."""
+    delegation_file: Path | None
+    """A chain of delegations for that key, as JSON."""
     password_command: tuple[str, ...] | None
     password_file: Path | None
 

@@ -95,6 +95,7 @@ class IdentityTable(Table):
     """``[identity.NAME]``; without ``key_file`` it is about the imported key of that name."""
 
     key_file: str | None = None
+    delegation_file: str | None = None
     password_command: Command | None = None
     password_file: str | None = None
 

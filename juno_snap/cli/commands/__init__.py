@@ -1,1 +1,5 @@
-"""One file for each group of commands. Heavy imports stand inside the functions."""
+"""One file for each command or group; imported only when the command line names it.
+
+Each has ``register(app, name, line)``: adds itself to typer's ``app`` under ``name``, with ``line``
+as its one-line help.
+"""

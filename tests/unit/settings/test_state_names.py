@@ -11,7 +11,6 @@ from juno_snap.settings import identities, names
 KEY, OTHER_KEY = b"\x01" * 133, b"\x02" * 133
 ONE = Principal.parse("ryjl3-tyaaa-aaaaa-aaaba-cai")
 TWO = Principal.parse("rrkah-fqaaa-aaaaa-aaaaq-cai")
-STORED = identities.StoredIdentity(name="ci", key_file=None, principal="2vxsx-fae", kind="ed25519")
 
 
 def test_a_name_belongs_to_one_network(tmp_path):
@@ -50,26 +49,33 @@ def test_a_damaged_name_file_is_named(tmp_path, content):
         names.named_modules(tmp_path, KEY)
 
 
+def store(state, name="ci", pem=b"PEM"):
+    identities.store_identity(state, name, pem, principal="2vxsx-fae", kind="ed25519")
+
+
 def test_a_stored_key_is_private_and_its_public_part_known(tmp_path):
-    identities.store_identity(tmp_path, STORED, b"PEM")
+    store(tmp_path)
     found = identities.stored_identity(tmp_path, "ci")
     assert (found.principal, found.kind) == ("2vxsx-fae", "ed25519")
-    assert found.key_file.read_bytes() == b"PEM"
+    assert found.key_file.read_bytes().endswith(b"\nPEM")
     assert stat.S_IMODE(found.key_file.stat().st_mode) == 0o600
     assert identities.stored_identities(tmp_path) == [found]
     assert identities.stored_identity(tmp_path, "other") is None
+    assert [file.name for file in found.key_file.parent.iterdir()] == ["ci.pem"]
 
 
 @pytest.mark.parametrize("name", ["ci", "anonymous"])
-def test_a_taken_identity_is_refused(tmp_path, name):
-    identities.store_identity(tmp_path, STORED, b"PEM")
+def test_a_key_is_never_stored_over_another(tmp_path, name):
+    store(tmp_path)
     with pytest.raises(PreconditionError, match="already an identity"):
-        identities.check_identity_is_free(tmp_path, name)
-    identities.check_identity_is_free(tmp_path, "other")
+        store(tmp_path, name, b"OTHER")
+    assert [each.name for each in identities.stored_identities(tmp_path)] == ["ci"]
+    assert identities.stored_identity(tmp_path, "ci").key_file.read_bytes().endswith(b"PEM")
 
 
-def test_a_key_without_its_public_part_is_reported(tmp_path):
-    identities.store_identity(tmp_path, STORED, b"PEM")
-    (tmp_path / "identities" / "ci.json").unlink()
-    with pytest.raises(IdentityError, match=r"ci\.json"):
+def test_a_key_that_was_not_stored_here_is_reported(tmp_path):
+    file = identities.key_file_of(tmp_path, "ci")
+    file.parent.mkdir()
+    file.write_bytes(b"-----BEGIN PRIVATE KEY-----")
+    with pytest.raises(IdentityError, match=r"ci\.pem was not stored"):
         identities.stored_identity(tmp_path, "ci")

@@ -1,0 +1,71 @@
+"""``juno-snap config``: what is configured, and whether it makes sense."""
+
+import os
+from typing import Annotated, Final
+
+import typer
+
+from juno_snap.cli import identities
+from juno_snap.cli.options import CommonOptions, spread
+from juno_snap.cli.tables import facts, listing
+from juno_snap.cli.wiring import Session, pinned_key
+from juno_snap.files import is_readable_by_others
+from juno_snap.settings.networks import LOCAL, choose_network
+from juno_snap.settings.sources import unknown_variables
+
+group: Final = typer.Typer(no_args_is_help=True)
+
+
+def register(app: typer.Typer, name: str, line: str) -> None:
+    """Add the group."""
+    app.add_typer(group, name=name, help=line)
+
+
+@group.command("show")
+@spread
+def show(
+    common: CommonOptions,
+    origins: Annotated[bool, typer.Option("--origins", help="Who said each value.")] = False,
+) -> None:
+    """Every setting as it holds here and now."""
+    session = Session(common)
+    settings = session.settings
+    rows = [
+        {"key": each.key, "value": each.value, **({"origin": each.origin} if origins else {})}
+        for each in settings.values
+    ]
+    headings = ["SETTING", "VALUE", "ORIGIN"][: 3 if origins else 2]
+    session.output.show(
+        {"files": [str(file) for file in settings.files], "settings": rows},
+        lambda: listing(headings, [list(row.values()) for row in rows]),
+    )
+
+
+@group.command("check")
+@spread
+def check(common: CommonOptions) -> None:
+    """Read every source, look at every file that is named, and say what is wrong."""
+    session = Session(common)
+    settings = session.settings
+    warnings = [f"nothing reads {name}: is it misspelt?" for name in unknown_variables(os.environ)]
+    network = None
+    if settings.default_network not in {None, LOCAL}:
+        network = choose_network(settings, session.find_local)
+        pinned_key(network)
+    if settings.default_identity:
+        identities.choose(settings, network, os.environ)
+    for name, configured in settings.identities.items():
+        for file in (configured.key_file, configured.password_file, configured.delegation_file):
+            if file is None:
+                continue
+            if not file.is_file():
+                warnings.append(f"identity.{name}: there is no file {file}")
+            elif is_readable_by_others(file):
+                warnings.append(f"identity.{name}: others can read {file}")
+    for warning in warnings:
+        session.output.warn(warning)
+    files = [str(file) for file in settings.files]
+    session.output.show(
+        {"ok": not warnings, "files": files, "warnings": warnings},
+        lambda: facts([("ok", not warnings), ("files", ", ".join(files) or "none")]),
+    )

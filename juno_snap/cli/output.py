@@ -1,0 +1,196 @@
+"""The only module that writes to the terminal, or asks anything on it.
+
+Results go to standard output, everything else to standard error. With ``--json`` standard output
+carries exactly one JSON document, and an error is one line of JSON, the last of standard error.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from juno_snap.errors import JunoSnapError
+from juno_snap.events import Notice, Observer, StepFinished, StepStarted, Waiting
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+SCHEMA: Final = 1
+"""Version of every JSON document."""
+
+PIPE_WIDTH: Final = 200
+"""Columns where there is no terminal: ids and hashes stay on one line, for grep."""
+
+Human = Callable[[], "RenderableType"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputOptions:
+    """How to speak."""
+
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    headless: bool = False
+
+
+class Output:
+    """Standard output and standard error of one run."""
+
+    def __init__(self, options: OutputOptions) -> None:
+        self.options = options
+        self._error_console: Console | None = None
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether there is somebody to answer."""
+        return not self.options.headless and sys.stdin.isatty() and sys.stderr.isatty()
+
+    def show(self, document: Mapping[str, object], human: Human) -> None:
+        """The result of the command, as JSON or for people."""
+        if self.options.json:
+            sys.stdout.write(json.dumps({"schema": SCHEMA, **document}, indent=2) + "\n")
+            sys.stdout.flush()
+        else:
+            _console(sys.stdout.isatty()).print(human())
+
+    def write(self, text: str) -> None:
+        """A result that is text in any case."""
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """Something good to know; not said when quiet."""
+        if not self.options.quiet:
+            self._say(text)
+
+    def detail(self, text: str) -> None:
+        """Something for those who asked for details."""
+        if self.options.verbose:
+            self._say(text, style="dim")
+
+    def warn(self, text: str) -> None:
+        """Something that should be known; said even when quiet."""
+        self._say(f"warning: {text}", style="yellow")
+
+    def error(self, error: JunoSnapError, exit_code: int) -> None:
+        """What went wrong, what to do next, and with ``--verbose`` what caused it."""
+        if self.options.verbose:
+            for line in causes(error):
+                self._say(line, style="dim")
+        if self.options.json:
+            document = {
+                **error.fields,
+                "code": error.code,
+                "message": error.message,
+                "hint": error.hint,
+                "exit_code": exit_code,
+            }
+            sys.stderr.write(json.dumps({"error": document, "schema": SCHEMA}) + "\n")
+            sys.stderr.flush()
+            return
+        self._say(f"error: {error.message}", style="bold red")
+        if error.hint:
+            self._say(f"hint: {error.hint}")
+
+    def confirm(self, question: str) -> bool:
+        """Whether the person says yes; an empty line or the end of input is a no."""
+        sys.stderr.write(f"{printable(question)} [y/N] ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+    def ask_secret(self, question: str) -> str:
+        """What the person types, without showing it."""
+        import getpass
+
+        return getpass.getpass(f"{question}: ", stream=sys.stderr)
+
+    @contextlib.contextmanager
+    def watch(self) -> Iterator[Observer]:
+        """An observer that shows the steps of an operation while it runs."""
+        if self.options.quiet or (self.options.json and not self.options.verbose):
+            yield self._only_warnings
+        elif sys.stderr.isatty():
+            from juno_snap.cli.watching import LiveSteps
+
+            with LiveSteps(self._errors(), verbose=self.options.verbose) as steps:
+                yield steps.observe
+        else:
+            yield self._tell
+
+    def _only_warnings(self, event: object) -> None:
+        if isinstance(event, Notice) and event.warning:
+            self.warn(event.text)
+
+    def _tell(self, event: object) -> None:
+        match event:
+            case StepStarted(step=step):
+                self.note(f"{step} ...")
+            case StepFinished(step=step, outcome=outcome, duration_ms=duration_ms, detail=detail):
+                rest = f": {detail}" if detail else ""
+                self.note(f"{step} {outcome} in {seconds(duration_ms)}{rest}")
+            case Waiting(reason=reason, remaining_seconds=remaining):
+                self.note(f"waiting: {reason} ({remaining:.0f} s left)")
+            case Notice(text=text, warning=warning):
+                (self.warn if warning else self.note)(text)
+            case _:
+                pass
+
+    def _say(self, text: str, style: str = "") -> None:
+        if sys.stderr.isatty():
+            from rich.text import Text
+
+            self._errors().print(Text(printable(text), style=style))
+        else:
+            sys.stderr.write(printable(text) + "\n")
+            sys.stderr.flush()
+
+    def _errors(self) -> "Console":
+        if self._error_console is None:
+            self._error_console = _console(sys.stderr.isatty(), stderr=True)
+        return self._error_console
+
+
+def printable(text: str) -> str:
+    """``text`` without control characters: the network's words must not steer the terminal."""
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else "\N{REPLACEMENT CHARACTER}"
+        for character in text
+    )
+
+
+def seconds(duration_ms: int) -> str:
+    """A duration for people."""
+    return f"{duration_ms / 1000:.1f} s"
+
+
+def causes(error: BaseException) -> Iterator[str]:
+    """The errors behind ``error``, nearest first."""
+    cause = error.__cause__ or error.__context__
+    while cause is not None:
+        yield f"caused by {type(cause).__name__}: {cause}"
+        cause = cause.__cause__ or cause.__context__
+
+
+def traceback_of(error: BaseException) -> str:
+    """Where an error that nobody expected came from."""
+    return "".join(traceback.format_exception(error))
+
+
+def _console(is_terminal: bool, *, stderr: bool = False) -> "Console":
+    from rich.console import Console
+
+    plain = bool(os.environ.get("NO_COLOR")) or not is_terminal
+    return Console(
+        stderr=stderr,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        color_system=None if plain else "auto",
+        width=None if is_terminal else PIPE_WIDTH,
+        soft_wrap=not is_terminal,
+    )
