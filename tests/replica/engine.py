@@ -3,6 +3,8 @@
 from functools import cache
 from pathlib import Path
 
+import platformdirs
+
 from juno_snap.ids import Principal
 from juno_snap.replica.execution import (
     Environment,
@@ -19,6 +21,7 @@ from juno_snap.replica.execution import (
 from juno_snap.replica.reject import Reject
 from juno_snap.replica.runtime import Engine, wasm_from_text
 
+CACHE = platformdirs.user_cache_path("juno-snap-tests") / "compiled"
 WAT = Path(__file__).with_name("wat")
 CANISTER = Principal.parse("rrkah-fqaaa-aaaaa-aaaaq-cai")
 USER = Principal(b"\x01user")
@@ -32,8 +35,8 @@ FEW = Limits(
 
 @cache
 def engine() -> Engine:
-    """One engine for all tests of this process; what it compiled stays while it is used."""
-    return Engine()
+    """One engine for all tests of this process; compiled modules stay on disk between runs."""
+    return Engine(CACHE)
 
 
 def wat(name: str) -> bytes:
