@@ -31,7 +31,6 @@ ANYWHERE = {
 }  # what comes from or goes to a file, a person or an API, in any layer
 FENCES = {
     "ic": {"juno_snap.ids", "juno_snap.wire.candid"},
-    "antlr4": {"juno_snap.wire.candid.interface"},
     "cbor2": {"juno_snap.wire.cbor"},
     "py_arkworks_bls12381": {"juno_snap.wire.bls"},
     "cryptography": {
