@@ -1,6 +1,7 @@
 """Candid: the values of this platform as bytes and as text, on ic-py's types.
 
-In here: the types (constructors below), ``encode`` and ``decode`` of messages.
+In here: the types (constructors below); ``encode`` and ``decode`` of messages; Candid text
+(``parse_arguments``, ``format_reply``); interfaces (``parse_interface``).
 Not in here: the types of any particular canister. No object of ic-py leaves this package:
 principals are ``juno_snap.ids.Principal``.
 May be imported by whatever may import ``wire``.
@@ -14,6 +15,8 @@ known is ``_N_``.
 """
 
 from juno_snap.wire.candid.codec import TypedValue, decode, decode_untyped, encode
+from juno_snap.wire.candid.fitting import parse_arguments
+from juno_snap.wire.candid.interface import Interface, Method, parse_interface
 from juno_snap.wire.candid.primitives import (
     BOOL,
     EMPTY,
@@ -35,6 +38,8 @@ from juno_snap.wire.candid.primitives import (
     TEXT,
     CandidType,
 )
+from juno_snap.wire.candid.printer import format_reply
+from juno_snap.wire.candid.tokens import CandidTextError
 from juno_snap.wire.candid.types import BLOB, Func, Opt, Rec, Record, Service, Tuple, Variant, Vec
 from juno_snap.wire.candid.values import FuncRef, Some, Tagged
 
@@ -58,9 +63,12 @@ __all__ = [
     "PRINCIPAL",
     "RESERVED",
     "TEXT",
+    "CandidTextError",
     "CandidType",
     "Func",
     "FuncRef",
+    "Interface",
+    "Method",
     "Opt",
     "Rec",
     "Record",
@@ -74,4 +82,7 @@ __all__ = [
     "decode",
     "decode_untyped",
     "encode",
+    "format_reply",
+    "parse_arguments",
+    "parse_interface",
 ]

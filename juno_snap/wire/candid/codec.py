@@ -28,11 +28,10 @@ from juno_snap.wire.candid.types import (
     FuncMode,
     Opt,
     Rec,
-    Record,
     Service,
-    Tuple,
     Variant,
     Vec,
+    record_of,
 )
 from juno_snap.wire.candid.values import FIELD_ID_LIMIT, MisfitError, label_of_id
 from juno_snap.wire.leb128 import encode_unsigned
@@ -140,7 +139,7 @@ class _Header:
         self._readers: dict[int, Callable[[], CandidType]] = {
             OPCODES["Opt"]: lambda: Opt(self._reference()),
             OPCODES["Vec"]: lambda: Vec(self._reference()),
-            OPCODES["Record"]: self._record,
+            OPCODES["Record"]: lambda: record_of(self._fields()),
             OPCODES["Variant"]: lambda: Variant(self._fields()),
             OPCODES["Func"]: self._func,
             OPCODES["Service"]: self._service,
@@ -192,12 +191,6 @@ class _Header:
             previous = number
             fields.append(Field(number, label_of_id(number), self._reference()))
         return fields
-
-    def _record(self) -> Record:
-        fields = self._fields()
-        if fields and fields[-1].number == len(fields) - 1:
-            return Tuple(*[field.type for field in fields])
-        return Record(fields)
 
     def _func(self) -> Func:
         args = [self._reference() for _ in range(self._count())]

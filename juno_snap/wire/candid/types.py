@@ -31,6 +31,8 @@ FuncMode: TypeAlias = Literal["query", "oneway", "composite_query"]
 MODE_CODES: Final[Mapping[FuncMode, int]] = {"query": 1, "oneway": 2, "composite_query": 3}
 """Source: Candid specification, "Types"."""
 
+MODES: Final[Mapping[str, FuncMode]] = {mode: mode for mode in MODE_CODES}
+
 
 class Composite(CandidType):
     """A type with parts: it stands in the type table and is referred to by its place there."""
@@ -238,6 +240,14 @@ class Tuple(Record):
     @override
     def assemble(self, parts: dict[str, object]) -> object:
         return tuple(parts.values())
+
+
+def record_of(fields: Iterable[Field]) -> Record:
+    """The record of these fields; a ``Tuple`` where they are numbered 0, 1, ... without names."""
+    ordered = sorted(fields, key=lambda field: field.number)
+    if ordered and all(field.label == label_of_id(at) for at, field in enumerate(ordered)):
+        return Tuple(*[field.type for field in ordered])
+    return Record(ordered)
 
 
 @final

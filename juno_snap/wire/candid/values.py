@@ -76,6 +76,12 @@ def name_hash(name: str) -> int:
     return number
 
 
+def label_text(label: str) -> str:
+    """A label as a person may read it: ``N`` for ``_N_``."""
+    number = label_id(label)
+    return str(number) if label == label_of_id(number) else label
+
+
 def label_of_id(number: int) -> str:
     """The label of a field of which only the id is known."""
     return f"_{number}_"
