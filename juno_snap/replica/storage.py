@@ -99,7 +99,7 @@ class Storage:
 
     def _parse(self, data: bytes) -> StateDocument:
         lines = data.split(b"\n")
-        if len(lines) != _LINES:
+        if len(lines) != _LINES or lines[-1] != _LAST_LINE:
             raise damaged(self._path, "is not whole")
         digest = hashlib.sha256(lines[1]).hexdigest().encode()
         if lines[0] != _BEFORE_DIGEST + digest + _AFTER_DIGEST:
