@@ -146,15 +146,17 @@ class Agent:
 
         One that has expired is not sent any more, only asked for. With ``settle`` one node's word
         ends nothing: after its reject or refusal only a certified outcome counts, or the proof
-        that the call never ran.
+        that the call never ran. It is for calls that must not be left open, and for those that
+        another process may have sent before.
 
         Raises:
             RejectedError: Refused, by the network (``certified``) or by one node.
             TransportError: It was not delivered, or is proven not to have run (code
                 ``call-expired``); ``maybe_delivered`` is false.
             OutcomeUnknownError: It may have run, or may still.
-            TrustError: An answer does not hold, or a clock is wrong. But for the code
-                ``clock-skew`` the outcome is as unknown as with ``OutcomeUnknownError``.
+            TrustError: An answer does not hold; the outcome is as unknown as with
+                ``OutcomeUnknownError``.
+            ClockSkewError: The call was refused because of its time, and was not executed.
         """
         return await Submission(self._connection, self._state, prepared, settle=settle).run()
 

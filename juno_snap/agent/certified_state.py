@@ -1,7 +1,6 @@
 """Certified reads, and what the certificates say of time."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final, TypeAlias, final
 
 from juno_snap.agent.answers import certificate_in, is_invalid_expiry
@@ -12,9 +11,10 @@ from juno_snap.agent.channel import (
     canister_place,
     subnet_place,
 )
+from juno_snap.agent.clock_skew import ClockSkewError, skew_between, skew_unknown
 from juno_snap.agent.identity import AnonymousIdentity, Identity
 from juno_snap.agent.signing import sign_request
-from juno_snap.errors import JunoSnapError, TransportError, TrustError
+from juno_snap.errors import JunoSnapError, TransportError
 from juno_snap.units import NS_PER_SECOND
 from juno_snap.wire.certificate import (
     CanisterScope,
@@ -29,9 +29,6 @@ Path: TypeAlias = tuple[bytes, ...]
 
 ANY_TIME_NS: Final = 2**63
 """Longer than any clock is wrong: for finding out by how much it is."""
-
-SAME_TIME_NS: Final = 5 * NS_PER_SECOND
-"""Clocks that differ by less are not to blame for a request that came too late."""
 
 
 @final
@@ -88,38 +85,18 @@ class CertifiedState:
                 raise too_old(posted.url, verified.time_ns, not_before_ns)
             await pace.wait()
 
-    async def clock_error(self, scope: Scope) -> TrustError:
+    async def clock_error(self, scope: Scope) -> ClockSkewError:
         """The error for a request that was refused because of its time, with both clocks in it.
 
         The network's is read from ``/time``, anonymously: such a read has no expiry.
         """
-        message = "the network refused the request because of its time"
         try:
             posted = await self._post(scope, (), AnonymousIdentity())
             certificate = certificate_in(posted.answer, posted.url)
             network_ns = self._verify(certificate, scope, tolerance_ns=ANY_TIME_NS).time_ns
         except JunoSnapError as error:
-            return TrustError(
-                f"{message}, and its clock cannot be read: {error.message}",
-                code="clock-skew",
-                hint="compare this computer's clock with the real time",
-            )
-        here_ns = self._connection.clock.now_ns()
-        ahead_ns = here_ns - network_ns
-        clocks = f"here it is {show_time(here_ns)}, there {show_time(network_ns)}"
-        if abs(ahead_ns) < SAME_TIME_NS:
-            return TrustError(
-                f"{message}, although the clocks agree ({clocks}): it came too late",
-                code="clock-skew",
-                hint="try again; a slow connection needs calls that live longer",
-            )
-        seconds = abs(ahead_ns) // NS_PER_SECOND
-        side = "ahead of" if ahead_ns > 0 else "behind"
-        return TrustError(
-            f"this computer's clock is {seconds} s {side} the network's: {clocks}",
-            code="clock-skew",
-            hint="set this computer's clock, then try again",
-        )
+            return skew_unknown(self._connection.clock.now_ns(), error.message)
+        return skew_between(self._connection.clock.now_ns(), network_ns)
 
     async def _post(self, scope: Scope, paths: Sequence[Path], asker: Identity) -> Posted:
         connection = self._connection
@@ -154,15 +131,6 @@ def too_old(url: str, time_ns: int, not_before_ns: int) -> TransportError:
         code="answer-too-old",
         hint="try again in a minute",
     )
-
-
-def show_time(time_ns: int) -> str:
-    """A time for people: RFC 3339, UTC, whole seconds."""
-    try:
-        moment = datetime.fromtimestamp(time_ns // NS_PER_SECOND, tz=UTC)
-    except (OverflowError, ValueError, OSError):
-        return f"{time_ns} ns since 1970"
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _place(scope: Scope) -> str:

@@ -25,8 +25,16 @@ class PollPolicy:
     send_again_seconds: float = 10.0
     """A call that the network does not know yet is sent again after this time: the node that took
     it may have lost it."""
+    send_refused_again_seconds: float = 1.0
+    """The same where one node refused it and that does not count; doubled from time to time."""
     catch_up_seconds: float = 30.0
     """How long to wait for an answer that is not older than asked for."""
+
+    def wait_to_send_again(self, *, refusals: int) -> float:
+        """Seconds from one sending of a call to the next; ``refusals``: how many did not count."""
+        if refusals == 0:
+            return self.send_again_seconds
+        return growing_wait(self.send_refused_again_seconds, 2, self.send_again_seconds, refusals)
 
 
 @final

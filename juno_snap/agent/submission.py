@@ -22,8 +22,9 @@ from http import HTTPStatus
 from typing import Final, assert_never, final
 
 from juno_snap.agent.answers import is_invalid_expiry, read_call_answer, refusal, reject_error
-from juno_snap.agent.certified_state import CertifiedState, show_time
+from juno_snap.agent.certified_state import CertifiedState
 from juno_snap.agent.channel import Connection, Posted, canister_place
+from juno_snap.agent.clock_skew import ClockSkewError, show_time
 from juno_snap.errors import (
     JunoSnapError,
     OutcomeUnknownError,
@@ -92,6 +93,7 @@ class Submission:
         # Whether the call may have been delivered without a word of it. One that is submitted only
         # after its expiry is asked for because somebody sent it earlier.
         self._unclear = connection.clock.now_ns() >= prepared.expires_at_ns
+        self._refusals = 0
         # What a node said that did not settle the matter.
         self._claim: JunoSnapError | None = None
 
@@ -102,7 +104,8 @@ class Submission:
             RejectedError: Refused.
             TransportError: Not delivered, or proven not to have run (code ``call-expired``).
             OutcomeUnknownError: No certified outcome.
-            TrustError: An answer that does not hold, or a wrong clock.
+            TrustError: An answer that does not hold.
+            ClockSkewError: Refused because of its time.
         """
         outcome = await self._step()
         while outcome is None:
@@ -121,8 +124,8 @@ class Submission:
             return False
         if self._last_sent_ns is None:
             return True
-        waited_ns = clock.monotonic_ns() - self._last_sent_ns
-        return waited_ns >= self._connection.poll.send_again_seconds * NS_PER_SECOND
+        waited_seconds = (clock.monotonic_ns() - self._last_sent_ns) / NS_PER_SECOND
+        return waited_seconds >= self._connection.poll.wait_to_send_again(refusals=self._refusals)
 
     async def _send(self) -> CertifiedReply | None:
         prepared = self._prepared
@@ -166,7 +169,7 @@ class Submission:
         path = (b"request_status", self._prepared.request_id)
         try:
             certificate = await self._state.read(self._scope, [path])
-        except TransportError as error:
+        except (TransportError, ClockSkewError) as error:
             raise self._unknown(error.message) from error
         return self._examine(certificate)
 
@@ -231,7 +234,9 @@ class Submission:
         """Raise ``error`` where it ends the matter, else keep it for the final message."""
         if settles and not self._is_open():
             raise error
-        if not settles:
+        if settles:
+            self._refusals += 1
+        else:
             self._unclear = True
         self._claim = error
 

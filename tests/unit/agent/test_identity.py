@@ -178,7 +178,7 @@ def test_a_missing_or_wrong_passphrase_says_which(form, passphrase, said):
 
 def other_kinds():
     rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    dsa_key = dsa.generate_private_key(key_size=2048)
+    dsa_key = dsa.generate_private_key(key_size=1024)
     plain = serialization.NoEncryption()
     public = serialization.PublicFormat.SubjectPublicKeyInfo
     p384 = ec.generate_private_key(ec.SECP384R1())

@@ -3,6 +3,7 @@
 import pytest
 
 from juno_snap.agent.agent import AgentOptions, open_agent
+from juno_snap.agent.clock_skew import ClockSkewError, show_time
 from juno_snap.agent.identity import anonymous
 from juno_snap.agent.root_key import MAINNET_ROOT_KEY, is_mainnet_host, parse_root_key
 from juno_snap.errors import ConfigError, InputError, RejectedError, TransportError, TrustError
@@ -290,9 +291,10 @@ async def test_a_wrong_clock_is_named_with_both_times(
     chosen = asking.pop(kind)
     for other in asking.values():
         other.close()
-    with pytest.raises(TrustError, match=said) as caught:
+    with pytest.raises(ClockSkewError, match=said) as caught:
         await chosen
     assert caught.value.code == "clock-skew"
+    assert caught.value.fields == {"here_ns": clock.now_ns(), "network_ns": node.time_ns}
     assert "here it is 2027-01-15T08:00:00Z, there 2027-01-15T0" in caught.value.message
     assert decode_envelope(network.requests[-1].body).content.sender == ANONYMOUS
     assert len(network.requests) == 2
@@ -318,6 +320,11 @@ async def test_a_forged_time_does_not_explain_a_wrong_clock(clock, node):
     agent = await agent_for(network, clock)
     with pytest.raises(TrustError, match="its clock cannot be read: the signature"):
         await agent.call(CANISTER, "greet", b"")
+
+
+def test_a_time_that_is_none_is_shown_as_a_number():
+    assert show_time(2**63) == "2262-04-11T23:47:16Z"
+    assert show_time(2**80) == f"{2**80} ns since 1970"
 
 
 async def test_a_root_key_is_fetched_once_when_asked_for(clock, node):

@@ -1,6 +1,11 @@
 """The same bytes again: when, how often, how long."""
 
+import asyncio
+import contextlib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from juno_snap.agent.retry import RetryingTransport, RetryPolicy, with_jitter
 from juno_snap.agent.transport import ANSWER_TOO_LARGE
@@ -112,6 +117,38 @@ async def test_nothing_is_sent_at_or_after_the_deadline(clock):
         await retrying(network, clock).deliver(PATH, b"body", deadline_ns=deadline_ns)
     assert clock.now_ns() < deadline_ns
     assert len(network.requests) > 1
+
+
+@given(
+    chances=st.lists(st.binary(min_size=4, max_size=4), max_size=40),
+    lifetime_seconds=st.floats(min_value=0, max_value=300),
+    failures=st.lists(
+        st.sampled_from([text_answer(429), text_answer(503), broken_connection()]), max_size=40
+    ),
+    slow_seconds=st.floats(min_value=0, max_value=120),
+)
+def test_whatever_fails_nothing_is_sent_too_late(chances, lifetime_seconds, failures, slow_seconds):
+    clock = FakeClock()
+    deadline_ns = clock.now_ns() + round(lifetime_seconds * NS_PER_SECOND)
+    begun_ns, sent_at_ns = clock.monotonic_ns(), []
+
+    def fail(failure):
+        def step(_request):
+            sent_at_ns.append((clock.now_ns(), clock.monotonic_ns()))
+            clock.advance(slow_seconds)
+            if isinstance(failure, TransportError):
+                raise failure
+            return failure
+
+        return step
+
+    network = Scripted([fail(failure) for failure in failures], otherwise=fail(OK))
+    transport = retrying(network, clock, lambda count: (chances or [bytes(count)]).pop())
+    with contextlib.suppress(TransportError):
+        asyncio.run(transport.deliver(PATH, b"body", deadline_ns=deadline_ns))
+    for now_ns, monotonic_ns in sent_at_ns:
+        assert now_ns < deadline_ns
+        assert monotonic_ns - begun_ns <= 60 * NS_PER_SECOND
 
 
 async def test_an_expired_request_is_not_sent_at_all(clock):

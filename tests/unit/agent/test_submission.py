@@ -1,5 +1,7 @@
 """Calls: what ends the waiting, what does not, and what was sent."""
 
+from itertools import pairwise
+
 import pytest
 
 from juno_snap.errors import (
@@ -139,17 +141,14 @@ async def test_accepted_and_not_answered_is_polled_and_its_body_not_read(clock, 
 @pytest.mark.parametrize("status", [b"received", b"processing"])
 async def test_a_certificate_of_a_call_under_way_leads_to_polling(clock, node, status):
     node.outcome = lambda _call: under_way(status)
-    network = Scripted(otherwise=node)
-    agent = await agent_for(network, clock)
-    prepared = agent.prepare(CANISTER, "greet", b"")
 
     def finish(request):
-        node.statuses[prepared.request_id] = replied()
+        node.statuses[node.calls[0].request_id()] = replied()
         return node(request)
 
     network = Scripted([node, node, node, finish])
     agent = await agent_for(network, clock)
-    assert (await agent.submit(prepared)).reply == REPLY
+    assert (await agent.call(CANISTER, "greet", b"")).reply == REPLY
     assert network.paths == [CALL, READ, READ, READ]
 
 
@@ -197,13 +196,14 @@ async def test_one_nodes_reject_is_reported_at_once_as_not_certified(clock, vers
 
 
 async def test_one_nodes_reject_settles_nothing_after_a_lost_answer(clock, node):
-    agent = await agent_for(Scripted(), clock)
-    prepared = agent.prepare(CANISTER, "stop_canister", b"")
-    node.statuses[prepared.request_id] = replied()
+    def lose(request):
+        node(request)
+        raise broken_connection()
+
     reject = reject_answer(5, "Canister is stopped", "IC0508")
-    network = Scripted([broken_connection(), reject], otherwise=node)
+    network = Scripted([lose, reject], otherwise=node)
     agent = await agent_for(network, clock)
-    assert (await agent.submit(prepared)).reply == REPLY
+    assert (await agent.call(CANISTER, "stop_canister", b"")).reply == REPLY
     assert network.paths == [CALL, CALL, READ]
 
 
@@ -220,13 +220,23 @@ async def test_a_call_to_be_settled_goes_on_after_one_nodes_reject(clock, node):
 
 
 async def test_a_call_to_be_settled_ends_when_it_is_proven_not_to_have_run(clock, node):
-    node.outcome = lambda _call: None
-    reject = reject_answer(4, "Only controllers may", "IC0512")
-    network = Scripted([reject], otherwise=node)
+    sent_at_ns = []
+
+    def refuse(request):
+        if request.path != CALL:
+            return node(request)
+        sent_at_ns.append(clock.now_ns())
+        return reject_answer(4, "Only controllers may", "IC0512")
+
+    network = Scripted(otherwise=refuse)
     agent = await agent_for(network, clock)
     with pytest.raises(TransportError, match="Only controllers may") as caught:
         await agent.call(CANISTER, "start_canister", b"", ttl_seconds=60, settle=True)
     assert (caught.value.code, caught.value.maybe_delivered) == ("call-expired", False)
+    waits = [later - earlier for earlier, later in pairwise(sent_at_ns)]
+    assert waits[0] < 2 * NS_PER_SECOND
+    assert waits[:4] == sorted(waits[:4])
+    assert waits[4] >= 10 * NS_PER_SECOND
 
 
 async def test_a_call_that_the_network_lost_is_sent_again_with_the_same_bytes(clock, node):
@@ -297,8 +307,6 @@ async def test_an_absent_call_did_not_run_where_it_could_not_have_been_forgotten
 
 
 async def test_a_call_seen_under_way_and_then_forgotten_is_unknown(clock, node):
-    agent = await agent_for(Scripted(otherwise=node), clock)
-    prepared = agent.prepare(CANISTER, "greet", b"", ttl_seconds=60)
     node.outcome = lambda _call: under_way()
 
     def forget(request):
@@ -308,7 +316,7 @@ async def test_a_call_seen_under_way_and_then_forgotten_is_unknown(clock, node):
 
     agent = await agent_for(Scripted([node, node, forget]), clock)
     with pytest.raises(OutcomeUnknownError, match="may have run and been forgotten"):
-        await agent.submit(prepared)
+        await agent.call(CANISTER, "greet", b"", ttl_seconds=60)
 
 
 async def test_a_call_whose_result_was_dropped_is_unknown(clock, node):
@@ -329,8 +337,6 @@ async def test_a_lost_connection_sends_the_same_bytes_again(clock, node):
 
 
 async def test_nothing_is_sent_after_the_expiry(clock, node):
-    network = Scripted(otherwise=lambda _request: text_answer(503))
-    agent = await agent_for(network, clock)
     sent_at_ns = []
 
     def failing(request):
@@ -399,6 +405,17 @@ async def test_an_answer_that_is_none_leaves_the_outcome_unknown(clock, answer, 
         await agent.call(CANISTER, "greet", b"")
     assert said in caught.value.message
     assert network.url in caught.value.message
+
+
+async def test_a_clock_put_wrong_while_polling_leaves_the_outcome_unknown(clock, node):
+    def wrong(_request):
+        clock.set_wrong_by(-600)
+        return text_answer(400, "Invalid request expiry: ...")
+
+    network = Scripted([text_answer(202), wrong], otherwise=node)
+    agent = await agent_for(network, clock)
+    with pytest.raises(OutcomeUnknownError, match="clock"):
+        await agent.call(CANISTER, "greet", b"")
 
 
 async def test_a_refused_request_names_the_words_of_the_node(clock):
