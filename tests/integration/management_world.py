@@ -7,6 +7,7 @@ import pytest
 
 from juno_snap.agent.agent import AgentOptions, open_agent
 from juno_snap.agent.identity import anonymous, generate_ed25519
+from juno_snap.agent.transport import Answer
 from juno_snap.errors import RejectedError
 from juno_snap.management.client import ManagementClient
 from juno_snap.management.types import Install
@@ -72,11 +73,31 @@ def large(wasm, size_bytes):
     return with_section(wasm, "noise", os.urandom(size_bytes))
 
 
+class OlderNetwork:
+    """A transport to a network that does not know one label, and refuses paths with it."""
+
+    def __init__(self, below, label):
+        self.below = below
+        self.label = label
+
+    @property
+    def url(self):
+        return self.below.url
+
+    async def send(self, path, body):
+        if body is not None and self.label in body:
+            return Answer(status=404, content_type="text/plain", body=b"Invalid path requested.")
+        return await self.below.send(path, body)
+
+    async def aclose(self):
+        await self.below.aclose()
+
+
 @contextlib.asynccontextmanager
-async def client_of(replica, identity=OWNER):
+async def client_of(replica, identity=OWNER, *, transport=None):
     """A client whose root key is the replica's."""
     options = AgentOptions(url=replica.url, root_key=replica.root_key)
-    async with await open_agent(options, identity) as agent:
+    async with await open_agent(options, identity, transport=transport) as agent:
         yield ManagementClient(agent)
 
 

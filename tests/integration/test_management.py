@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from juno_snap.agent.transport import HttpxTransport
 from juno_snap.errors import InputError, PreconditionError, TransportError
 from juno_snap.ids import Principal
 from juno_snap.management.canister import plain_call, top_up_call
@@ -21,6 +22,7 @@ from tests.integration.management_world import (
     NOBODY,
     OWNER,
     STRANGER,
+    OlderNetwork,
     call,
     client_of,
     counted,
@@ -279,6 +281,25 @@ async def test_anyone_may_read_what_is_certified(replica):
         assert await nobody.module_hash(module) == hashlib.sha256(talker()).digest()
         assert await nobody.controllers(module) == (OWNER.principal,)
         assert not (await nobody.canister_info(NO_SUCH_MODULE)).exists
+
+
+async def test_an_older_network_does_not_say_when_code_was_installed(replica):
+    older = OlderNetwork(HttpxTransport(replica.url), b"last_install_timestamp")
+    async with client_of(replica, transport=older) as client:
+        module = await install_talker(client)
+        info = await client.canister_info(module)
+        assert info.last_install_at_ns is None
+        assert info.module_hash == hashlib.sha256(talker()).digest()
+        assert info.controllers == (OWNER.principal,)
+
+
+async def test_a_network_that_knows_no_path_at_all_is_an_error(replica):
+    broken = OlderNetwork(HttpxTransport(replica.url), b"module_hash")
+    async with client_of(replica, transport=broken) as client:
+        module = await install_talker(client)
+        with pytest.raises(TransportError) as caught:
+            await client.canister_info(module)
+        assert caught.value.status == 404
 
 
 async def test_only_controllers_may_change_a_module(replica):
