@@ -29,22 +29,25 @@ SEC1 = serialization.PrivateFormat.TraditionalOpenSSL
 PEM = serialization.Encoding.PEM
 CURVES = {"secp256k1": ec.SECP256K1(), "secp256r1": ec.SECP256R1()}
 
-# RFC 8410, section 10.3: the same key without and with its public half (and an attribute).
-RFC_8410_PLAIN = b"""-----BEGIN PRIVATE KEY-----
-MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
------END PRIVATE KEY-----
-"""
-RFC_8410_WITH_PUBLIC_KEY = b"""-----BEGIN PRIVATE KEY-----
-MHICAQEwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
-oB8wHQYKKoZIhvcNAQkJFDEPDA1DdXJkbGUgQ2hhaXJzgSEAGb9ECWmEzf6FQbrB
-Z9w7lshQhqowtrbLDFw4rXAxZuE=
------END PRIVATE KEY-----
-"""
-
 
 def pem(label, der):
     body = base64.encodebytes(der).decode()
     return f"-----BEGIN {label}-----\n{body}-----END {label}-----\n".encode()
+
+
+# RFC 8410, section 10.3: the same key without and with its public half (and an attribute).
+RFC_8410_PLAIN = pem(
+    "PRIVATE KEY",
+    base64.b64decode("MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC"),
+)
+RFC_8410_WITH_PUBLIC_KEY = pem(
+    "PRIVATE KEY",
+    base64.b64decode(
+        "MHICAQEwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC"
+        "oB8wHQYKKoZIhvcNAQkJFDEPDA1DdXJkbGUgQ2hhaXJzgSEAGb9ECWmEzf6FQbrB"
+        "Z9w7lshQhqowtrbLDFw4rXAxZuE="
+    ),
+)
 
 
 def key_of(kind):
