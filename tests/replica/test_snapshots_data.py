@@ -1,7 +1,7 @@
 """The content of snapshots: read in slices, uploaded in slices."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from juno_snap.replica.runtime import wasm_from_text
@@ -345,6 +345,7 @@ def test_nothing_is_written_beyond_the_end(part):
     assert read_slice(world, canister, snapshot_id, part, PAGE - 2, 2) == b"\0x"
 
 
+@settings(deadline=None)
 @given(
     pieces=st.lists(
         st.tuples(st.integers(0, 3 * PAGE - 1), st.binary(min_size=1, max_size=3 * PAGE)),

@@ -1,7 +1,7 @@
 """What the state itself keeps to: limits of history and log, ids, who may read."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from juno_snap.ids import Principal
@@ -52,6 +52,7 @@ def test_the_history_counts_as_memory_by_what_it_holds():
     assert History().size_bytes == 0 < short.size_bytes < long.size_bytes
 
 
+@settings(deadline=None)
 @given(
     lines=st.lists(st.binary(max_size=300), max_size=60),
     limit=st.integers(min_value=4096, max_value=6000),
