@@ -1,0 +1,179 @@
+"""What is known of a module before anything is decided: one round of calls, all certified."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Final, final
+
+from juno_snap.clock import Clock
+from juno_snap.errors import JunoSnapError, NotFoundError, PreconditionError, RejectedError
+from juno_snap.events import Observer
+from juno_snap.ids import Principal
+from juno_snap.management.client import ManagementClient
+from juno_snap.management.types import CanisterStatus, CertifiedInfo, Snapshot
+from juno_snap.pipeline import codes
+from juno_snap.pipeline.report import Evidence, StepReport, hex_or_none, rfc3339
+from juno_snap.pipeline.resolve import oldest_first
+from juno_snap.pipeline.runner import Steps
+
+PERSISTENCE_METADATA: Final = "enhanced-orthogonal-persistence"
+"""Name of Motoko's metadata section. Source: interface specification, ``install_code``."""
+
+PACKAGE_METADATA: Final = "juno:package"
+"""Name of Juno's own metadata section. Source: juno-js, ``packages/admin``."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """A module as certified within one round."""
+
+    module: Principal
+    caller: Principal
+    status: CanisterStatus
+    info: CertifiedInfo
+    snapshots: tuple[Snapshot, ...]
+    """The oldest first."""
+    stored_chunks: frozenset[bytes]
+    """SHA-256 of what is in the chunk store."""
+    is_persistent: bool
+    """The installed code uses Motoko's enhanced orthogonal persistence."""
+    package: bytes | None = field(repr=False)
+    """Content of ``juno:package`` (JSON), none where it is proven absent."""
+
+    @property
+    def module_hash(self) -> bytes | None:
+        """SHA-256 of the installed code, none for an empty module."""
+        return self.status.module_hash
+
+    @property
+    def is_running(self) -> bool:
+        """Neither stopped nor about to be."""
+        return self.status.status == "running"
+
+
+async def observe(client: ManagementClient, module: Principal) -> Observation:
+    """The module as it is, after three calls sent at the same time.
+
+    Whether it exists and whether the caller controls it is read from the certified state first, so
+    that nothing is sent to a module that would only refuse it.
+
+    Raises:
+        NotFoundError: There is no such module.
+        PreconditionError: The caller does not control it, or it is frozen for lack of cycles.
+        TrustError: A section of metadata is proven neither present nor absent.
+    """
+    caller = client.agent.identity.principal
+    try:
+        info = await client.canister_info(module)
+        check_controller(info, module, caller)
+        status, snapshots, chunks, persistence, package = await asyncio.gather(
+            client.canister_status(module),
+            client.list_canister_snapshots(module),
+            client.stored_chunks(module),
+            client.metadata(module, PERSISTENCE_METADATA),
+            client.metadata(module, PACKAGE_METADATA),
+        )
+    except RejectedError as error:
+        raise explained(error, module) from error
+    return Observation(
+        module=module,
+        caller=caller,
+        status=status,
+        info=info,
+        snapshots=tuple(oldest_first(snapshots)),
+        stored_chunks=frozenset(chunks),
+        is_persistent=persistence is not None,
+        package=package,
+    )
+
+
+async def observe_as_step(
+    client: ManagementClient, module: Principal, *, observer: Observer, clock: Clock
+) -> tuple[Observation, StepReport]:
+    """``observe`` as the first step of an operation."""
+    steps = Steps(clock=clock, observer=observer)
+    seen: list[Observation] = []
+
+    async def look() -> Evidence:
+        seen.append(await observe(client, module))
+        return _evidence(seen[0])
+
+    await steps.run("observe", look)
+    return seen[0], steps.reports[0]
+
+
+def _evidence(seen: Observation) -> Evidence:
+    return {
+        "status": seen.status.status,
+        "module_hash": hex_or_none(seen.module_hash),
+        "version": seen.status.version,
+        "snapshots": [str(snapshot.id) for snapshot in seen.snapshots],
+        "stored_chunks": len(seen.stored_chunks),
+        "certified_at": rfc3339(seen.info.certified_at_ns),
+    }
+
+
+def check_controller(info: CertifiedInfo, module: Principal, caller: Principal) -> None:
+    """Refuse a module that does not exist or that ``caller`` does not control.
+
+    Raises:
+        NotFoundError: The certified state has no such module.
+        PreconditionError: The caller is not among its controllers.
+    """
+    if not info.exists:
+        raise module_not_found(module)
+    if caller not in info.controllers:
+        controllers = ", ".join(map(str, info.controllers)) or "nobody"
+        raise PreconditionError(
+            f"{caller} does not control module {module}",
+            code="not-controller",
+            hint=f"use an identity that does; its controllers are {controllers}",
+        )
+
+
+async def check_undisturbed(client: ManagementClient, seen: Observation) -> None:
+    """Refuse a module whose code or controllers are no longer those that were ``seen``.
+
+    Raises:
+        PreconditionError: Somebody else has changed it.
+    """
+    info = await client.canister_info(seen.module, not_before_ns=seen.info.certified_at_ns)
+    is_same_code = info.module_hash == seen.module_hash
+    if is_same_code and set(info.controllers) == set(seen.info.controllers):
+        return
+    what = "controllers were" if is_same_code else "code was"
+    raise PreconditionError(
+        f"the {what} changed by somebody else since the plan was made",
+        code="disturbed",
+        hint="find out who did it, then plan again",
+    )
+
+
+def module_not_found(module: Principal) -> NotFoundError:
+    """The error for a module that does not exist."""
+    return NotFoundError(
+        f"there is no module {module} on this network",
+        code="module-not-found",
+        hint="check the id and the network",
+    )
+
+
+def explained(error: RejectedError, module: Principal) -> JunoSnapError:
+    """A reject of a call that only reads, in words of its own where its meaning is known."""
+    match error.error_code:
+        case codes.CANISTER_NOT_FOUND:
+            return module_not_found(module)
+        case codes.NOT_CONTROLLER | codes.NOT_ALLOWED:
+            return PreconditionError(
+                f"this identity does not control module {module}",
+                code="not-controller",
+                hint="use one of its controllers; juno-snap status shows them",
+            )
+        case codes.OUT_OF_CYCLES:
+            return PreconditionError(
+                f"module {module} is frozen: it cannot pay for a call ({error.message})",
+                code="module-frozen",
+                hint="top it up with cycles, then try again",
+            )
+        case _:
+            return error

@@ -1,0 +1,56 @@
+"""What a person wants of an upgrade."""
+
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias, final
+
+from juno_snap.errors import InputError
+from juno_snap.pipeline.policy import FreeSlot, PersistencePolicy, SnapshotPolicy
+
+NO_ARGUMENT: Final = b"DIDL\x00\x00"
+"""Candid of ``()``: what a module gets that asks for nothing."""
+
+STOP_TIMEOUT_SECONDS: Final = 60.0
+
+FoundStopped: TypeAlias = Literal["ask", "start", "leave-stopped"]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpgradeRequest:
+    """The options of an upgrade.
+
+    Raises:
+        InputError: Options that contradict each other.
+    """
+
+    snapshots: SnapshotPolicy = field(default_factory=FreeSlot)
+    arg: bytes | None = None
+    """Candid for the new code; none where nothing was said."""
+    reset: bool = False
+    """Reinstall: all data of the module is wiped."""
+    skip_pre_upgrade: bool = False
+    memory_persistence: PersistencePolicy = "auto"
+    stop: bool = True
+    """Stop the module around snapshot and install."""
+    found_stopped: FoundStopped = "ask"
+    """What to do with a module that does not run: it may be an upgrade that died elsewhere."""
+    stop_timeout_seconds: float = STOP_TIMEOUT_SECONDS
+    clear_chunks: bool = False
+    """Empty the chunk store before, whatever is in it."""
+    sha256: bytes | None = None
+    """The only Wasm that may be installed."""
+    force: bool = False
+    """Go on although the estimate says that the cycles do not suffice."""
+
+    def __post_init__(self) -> None:
+        if self.reset and (self.skip_pre_upgrade or self.memory_persistence != "auto"):
+            raise InputError(
+                "a reset keeps nothing: --skip-pre-upgrade and --wasm-memory-persistence "
+                "mean nothing with it",
+                value="--reset",
+            )
+        if self.stop_timeout_seconds <= 0:
+            raise InputError(
+                "the time to wait for the stop must be above zero",
+                value=str(self.stop_timeout_seconds),
+            )
