@@ -22,6 +22,12 @@ DEFAULT_MAX_BYTES: Final = 8 * MIB
 DEFAULT_MAX_DEPTH: Final = 128
 """Nested arrays and maps. Source: serde_cbor's recursion limit, with which agent-rs reads."""
 
+VALUES_MAX: Final = 200_000
+"""Values in one message: above the labels that one request may ask for (1000 paths of 127 each).
+
+Bounds the work for a message of many tiny values, such as a hash tree of empty nodes.
+"""
+
 _REFUSED_TAGS: Final = (
     0, 1, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799,
 )  # fmt: skip
@@ -49,8 +55,8 @@ def decode(
     The leading tag may be missing. Lists and maps are plain mutable ones.
 
     Raises:
-        DecodeError: Malformed, cut short, followed by more bytes, too long, too deep, a key twice
-            in a map, or a kind of value that the platform never sends.
+        DecodeError: Malformed, cut short, followed by more bytes, too long, too deep, too many
+            values, a key twice in a map, or a kind of value that the platform never sends.
     """
     if len(data) > max_bytes:
         raise DecodeError(f"CBOR of {len(data)} bytes is above the limit of {max_bytes}")
@@ -135,14 +141,20 @@ def _refuse_tag(*_details: object) -> object:
 
 
 def _check_plain(value: object) -> None:
-    """Refuse what is left of CBOR's other kinds of value; the depth is bounded already."""
-    if isinstance(value, list):
-        for item in value:
-            _check_plain(item)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str):
+    """Refuse what is left of CBOR's other kinds of value, and more values than anyone sends."""
+    waiting = [value]
+    seen = 1
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting += item
+            seen += len(item)
+        elif isinstance(item, dict):
+            if not all(isinstance(key, str) for key in item):
                 raise DecodeError("a CBOR map has a key that is not text")
-            _check_plain(item)
-    elif value is not None and not isinstance(value, bytes | str | int | float):
-        raise DecodeError(f"CBOR value of an unexpected kind: {type(value).__name__}")
+            waiting += item.values()
+            seen += len(item)
+        elif item is not None and not isinstance(item, bytes | str | int | float):
+            raise DecodeError(f"CBOR value of an unexpected kind: {type(item).__name__}")
+        if seen > VALUES_MAX:
+            raise DecodeError(f"CBOR of more than {VALUES_MAX} values")

@@ -67,6 +67,8 @@ def test_reads_indefinite_lengths_and_big_naturals():
         pytest.param("ff", id="break"),
         pytest.param("81" * 129 + "00", id="too-deep"),
         pytest.param("81" * 100_000, id="far-too-deep"),
+        pytest.param("9a00030d40" + "00" * 200_000, id="too-many-values"),
+        pytest.param("9a00020000" + "8100" * 0x20000, id="too-many-arrays"),
     ],
 )
 def test_refuses(data):
