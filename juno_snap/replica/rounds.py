@@ -5,11 +5,12 @@ subnet, its canisters and everything of Wasm. Nothing else crosses but immutable
 """
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar, final
+from typing import Final, TypeVar, final
 
 from juno_snap.clock import Clock
 from juno_snap.ids import Principal
@@ -23,6 +24,8 @@ from juno_snap.units import NS_PER_MS, NS_PER_SECOND
 from juno_snap.wire.envelope import CallContent, QueryContent
 
 Result = TypeVar("Result")
+
+_logger: Final = logging.getLogger(__name__)
 
 
 def single_thread() -> ThreadPoolExecutor:
@@ -161,12 +164,7 @@ class Rounds:
         time_ns = self._time.next_round_ns()
         for item in batch:
             self.history.begin(item.request.request_id)
-        try:
-            outcomes, self.published = await self.on_executor(lambda: self._work(batch, time_ns))
-        except BaseException as error:
-            for item in batch:
-                item.ended.set_exception(error)
-            raise
+        outcomes, self.published = await self.on_executor(lambda: self._work(batch, time_ns))
         for item, outcome in zip(batch, outcomes, strict=True):
             self.history.end(item.request.request_id, outcome, time_ns)
             item.ended.set_result(None)
@@ -188,6 +186,9 @@ class Rounds:
             return self._subnet.execute(item.call, time_ns)
         except Reject as reject:
             return reject
+        except Exception as error:  # what else ran in this round keeps its outcome
+            _logger.exception("a mistake in the local replica")
+            return Reject("IC0521", f"The local replica made a mistake: {error!r}")
 
     def _refresh(self) -> PublishedCanisters:
         return self._trees.refresh(self._subnet.canisters)
