@@ -113,7 +113,11 @@ def _run(
     instructions: int,
     keep: bool,
 ) -> Outcome:
-    with Instance(code.module, instructions=instructions) as instance:
+    try:
+        instance = Instance(code.module, instructions=instructions)
+    except ExecutionError as error:  # a module that came with an uploaded snapshot never ran
+        return _failed(environment, error)
+    with instance:
         session = new_session(code, instance, context, environment, message)
         try:
             mount(code, instance)
@@ -122,17 +126,14 @@ def _run(
             if keep:
                 check_memory_limit(instance, environment)
         except ExecutionError as error:
-            return Outcome(
-                reject=reject_of(environment.canister_id, error),
-                logs=logs_with_trap(session.logs, error),
-                instructions=instance.instructions_used(),
-            )
+            return _failed(environment, error, session)
         used = instance.instructions_used()
         if keep:
             save(code, instance, session)
+    rejection = session.rejection
     return Outcome(
         reply=session.reply,
-        reject=None if session.rejection is None else Reject(_REJECTED_BY_CODE, session.rejection),
+        reject=None if rejection is None else Reject(_REJECTED_BY_CODE, rejection),
         logs=tuple(session.logs),
         instructions=used,
         cycles_burned=session.cycles_burned,
@@ -166,5 +167,15 @@ def _no_method(kind: str, name: str) -> ExecutionError:
     return ExecutionError("IC0536", f"Canister has no {kind} method '{name}'.")
 
 
-def _failed(environment: Environment, error: ExecutionError) -> Outcome:
-    return Outcome(reject=reject_of(environment.canister_id, error))
+def _failed(
+    environment: Environment, error: ExecutionError, session: Session | None = None
+) -> Outcome:
+    """The outcome of an error; without a session none of the canister's code ran."""
+    reject = reject_of(environment.canister_id, error)
+    if session is None:
+        return Outcome(reject=reject)
+    return Outcome(
+        reject=reject,
+        logs=logs_with_trap(session.logs, error),
+        instructions=session.guest.instructions_used(),
+    )
