@@ -2,7 +2,7 @@
 
 import contextlib
 
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from juno_snap.errors import DecodeError, InputError
@@ -21,13 +21,17 @@ from juno_snap.wire.candid import (
 from juno_snap.wire.candid.coercion import is_subtype
 from tests.unit.wire.candid.candid_values import pairs, typed_values
 
+UNTIMED = settings(deadline=None, max_examples=60)
 
+
+@UNTIMED
 @given(typed_values())
 def test_a_value_comes_back_from_its_bytes(typed):
     kind, value = typed
     assert decode(encode([kind], [value]), [kind]) == [value]
 
 
+@UNTIMED
 @given(st.lists(typed_values(), max_size=4))
 def test_the_types_of_a_message_write_the_same_message(typed):
     data = encode([kind for kind, _ in typed], [value for _, value in typed])
@@ -37,6 +41,7 @@ def test_the_types_of_a_message_write_the_same_message(typed):
     assert decode(again, kinds) == decode(data, kinds)
 
 
+@UNTIMED
 @given(st.lists(typed_values(), max_size=3))
 def test_a_printed_message_is_read_as_the_same_bytes(typed):
     kinds = [kind for kind, _ in typed]
@@ -44,6 +49,7 @@ def test_a_printed_message_is_read_as_the_same_bytes(typed):
     assert parse_arguments(format_reply(data, types=kinds), kinds) == data
 
 
+@UNTIMED
 @given(st.lists(typed_values(), max_size=3))
 def test_a_printed_message_is_read_as_the_same_values_when_no_type_is_known(typed):
     kinds = [kind for kind, _ in typed]
@@ -54,6 +60,7 @@ def test_a_printed_message_is_read_as_the_same_values_when_no_type_is_known(type
     assert decode(parse_arguments(text), kinds) == decode(data, kinds)
 
 
+@UNTIMED
 @given(typed_values())
 def test_a_reader_that_expects_more_or_less_of_a_record_reads_the_rest(typed):
     kind, value = typed
@@ -63,6 +70,7 @@ def test_a_reader_that_expects_more_or_less_of_a_record_reads_the_rest(typed):
     assert found == {"known": value, "later": None}
 
 
+@UNTIMED
 @given(typed_values(), pairs)
 def test_below_an_option_nothing_fails(typed, other):
     kind, value = typed
@@ -70,6 +78,7 @@ def test_below_an_option_nothing_fails(typed, other):
     assert len(found) == 2
 
 
+@UNTIMED
 @given(typed_values(), pairs)
 def test_a_subtype_is_always_decoded(typed, other):
     kind, value = typed
@@ -77,12 +86,14 @@ def test_a_subtype_is_always_decoded(typed, other):
         decode(encode([kind], [value]), [other[0]])
 
 
+@UNTIMED
 @given(pairs)
 def test_a_type_is_a_subtype_of_itself(pair):
     assert is_subtype(pair[0], pair[0])
     assert is_subtype(pair[0], pair[0], strictly=True)
 
 
+@UNTIMED
 @given(typed_values(), st.data())
 def test_a_damaged_message_is_an_error_or_another_message(typed, data):
     kind, value = typed
@@ -94,6 +105,7 @@ def test_a_damaged_message_is_an_error_or_another_message(typed, data):
         decode(bytes(message), [kind])
 
 
+@UNTIMED
 @given(st.binary(max_size=60))
 def test_any_bytes_are_an_error_or_a_message(data):
     with contextlib.suppress(DecodeError):
@@ -105,6 +117,7 @@ PIECES = ["(", ")", "{", "}", ";", ",", ":", "=", ".", "->", '"a"', "1", "-2", "
           " ", "//", "/*", "*/", "\\", '"', "type", "import", "query"]  # fmt: skip
 
 
+@UNTIMED
 @given(st.lists(st.sampled_from(PIECES), max_size=20).map(" ".join) | st.text(max_size=30))
 @example("(" * 1000)
 def test_any_text_is_read_or_refused(text):
