@@ -113,6 +113,22 @@ def test_a_module_may_have_as_many_globals_as_the_network_allows():
     assert Bench(wasm_from_text(text)).code.globals == (GlobalValue("i64", 9),) * 1000
 
 
+@pytest.mark.parametrize(
+    ("width", "most_pages"), [("i32", 65_536), ("i64", 98_304)], ids=["4 GiB", "6 GiB"]
+)
+def test_a_heap_grows_to_the_networks_limit_and_no_further(width, most_pages):
+    text = f"""(module (import "ic0" "msg_reply" (func $reply))
+      (import "ic0" "msg_reply_data_append" (func $append (param {width} {width})))
+      (memory {width} 1)
+      (func (export "canister_query grow")
+        ({width}.store ({width}.const 0) (memory.grow ({width}.const {most_pages})))
+        ({width}.store ({width}.const 8) (memory.grow ({width}.const {most_pages - 1})))
+        (call $append ({width}.const 0) ({width}.const 16)) (call $reply)))"""
+    reply = Bench(wasm_from_text(text)).reply("grow")
+    refused = b"\xff" * (8 if width == "i64" else 4)
+    assert reply == refused.ljust(8, b"\0") + (1).to_bytes(8, "little")
+
+
 def test_nan_has_one_bit_pattern():
     text = """(module (import "ic0" "msg_reply" (func $reply))
       (import "ic0" "msg_reply_data_append" (func $append (param i32 i32)))
