@@ -122,7 +122,7 @@ class Instance:
         image.map_at(self._base)
 
     def save_heap(self, image: HeapImage) -> None:
-        """Write what the memory has and the mounted image, or an equal one, has not to ``image``."""
+        """Write to ``image``, which equals the mounted one, what the memory has since then."""
         if self._memory is not None:
             image.save(self._base, self.memory_bytes)
 
