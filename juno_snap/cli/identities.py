@@ -11,6 +11,7 @@ from typing import Final
 from juno_snap.agent.delegation import load_delegated
 from juno_snap.agent.identity import Identity, KeyIdentity, anonymous, generate_ed25519, load_pem
 from juno_snap.cli.output import Output
+from juno_snap.cli.running import prompting
 from juno_snap.clock import system_clock
 from juno_snap.errors import IdentityError, NotFoundError, PreconditionError
 from juno_snap.files import is_readable_by_others, read_file
@@ -212,7 +213,8 @@ def _passphrase(path: Path, output: Output, settings: IdentitySettings | None) -
             code="identity-passphrase",
             hint=f"set {UNLOCK_VARIABLE}, or password_command or password_file in juno-snap.toml",
         )
-    return output.ask_secret(f"passphrase of {path}").encode()
+    with prompting():
+        return output.ask_secret(f"passphrase of {path}").encode()
 
 
 def _printed(command: tuple[str, ...]) -> bytes:

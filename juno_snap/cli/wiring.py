@@ -133,8 +133,13 @@ class Session:
                 code="confirmation-needed",
                 hint="say --yes to confirm it",
             )
-        if not self.output.confirm(question):
+        if not self.answer(question):
             raise PreconditionError("not confirmed; nothing was changed", code="not-confirmed")
+
+    def answer(self, question: str) -> bool:
+        """Whether the person on the terminal says yes; only where ``output.can_ask``."""
+        with running.prompting():
+            return self.output.confirm(question)
 
     @contextlib.asynccontextmanager
     async def connect(self, *, changes: bool) -> AsyncIterator[Connection]:
