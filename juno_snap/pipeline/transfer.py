@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
-from juno_snap.errors import JunoSnapError, TrustError
+from juno_snap.errors import TrustError
 from juno_snap.events import BytesMoved, Observer
 from juno_snap.ids import Principal
 from juno_snap.management.client import ManagementClient
@@ -109,14 +109,11 @@ async def stage_chunks(
         async with asyncio.TaskGroup() as group:
             for place in missing:
                 group.create_task(send(place))
-    except* JunoSnapError as errors:
-        failure = _first(errors)
-    else:
-        return
-    raise failure
+    except BaseExceptionGroup as errors:
+        raise _first(errors) from None
 
 
-def _first(errors: BaseExceptionGroup[JunoSnapError]) -> JunoSnapError:
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     """One error of a group: the others ended because of it, or say the same."""
     first = errors.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
