@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from juno_snap.cli.output import seconds
 from juno_snap.cli.tables import cycles, facts, listing
 from juno_snap.cli.wiring import Session
+from juno_snap.cli.words import seconds
 from juno_snap.pipeline.plan_parts import Outline
 from juno_snap.pipeline.report import (
     OperationCancelledError,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TextIO
 
+from juno_snap.cli.words import printable, seconds
 from juno_snap.errors import JunoSnapError
 from juno_snap.events import Notice, Observer, StepFinished, StepStarted, Waiting
 
@@ -162,19 +163,6 @@ class Output:
         if self._error_console is None:
             self._error_console = _console(sys.stderr)
         return self._error_console
-
-
-def printable(text: str) -> str:
-    """``text`` without control characters: the network's words must not steer the terminal."""
-    return "".join(
-        character if character.isprintable() or character in "\n\t" else "\N{REPLACEMENT CHARACTER}"
-        for character in text
-    )
-
-
-def seconds(duration_ms: int) -> str:
-    """A duration for people."""
-    return f"{duration_ms / 1000:.1f} s"
 
 
 def causes(error: BaseException) -> Iterator[str]:

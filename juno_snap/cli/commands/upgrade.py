@@ -125,21 +125,7 @@ def upgrade(
     """Stop, snapshot, install, start, verify. Whatever fails, the module is started again."""
     session = Session(common)
     wasm = read_wasm_file(src)
-    request = UpgradeRequest(
-        snapshots=_policy(snapshots),
-        arg=install_argument(argument, wasm),
-        reset=install.reset,
-        skip_pre_upgrade=install.skip_pre_upgrade,
-        memory_persistence=install.wasm_memory_persistence,
-        stop=not install.no_stop,
-        found_stopped=_found_stopped(install),
-        stop_timeout_seconds=(
-            install.stop_timeout_seconds or session.settings.stop_timeout_seconds
-        ),
-        clear_chunks=install.clear_chunks,
-        sha256=_digest(install.sha256),
-        force=install.force,
-    )
+    request = _request(session, snapshots, install, install_argument(argument, wasm))
 
     async def work() -> UpgradeReport | None:
         async with session.connect(changes=True) as connection:
@@ -164,6 +150,25 @@ def upgrade(
         session.output.show(report.to_json(), lambda: report_table(report))
 
 
+def _request(
+    session: Session, snapshots: SnapshotOptions, install: InstallOptions, arg: bytes | None
+) -> UpgradeRequest:
+    timeout = install.stop_timeout_seconds or session.settings.stop_timeout_seconds
+    return UpgradeRequest(
+        snapshots=_policy(snapshots),
+        arg=arg,
+        reset=install.reset,
+        skip_pre_upgrade=install.skip_pre_upgrade,
+        memory_persistence=install.wasm_memory_persistence,
+        stop=not install.no_stop,
+        found_stopped=_found_stopped(install),
+        stop_timeout_seconds=timeout,
+        clear_chunks=install.clear_chunks,
+        sha256=_digest(install.sha256),
+        force=install.force,
+    )
+
+
 def _ask(
     session: Session, connection: Connection, choice: ModuleChoice, prepared: PreparedUpgrade
 ) -> PreparedUpgrade:
@@ -186,15 +191,11 @@ def _ask(
 
 
 def _policy(options: SnapshotOptions) -> SnapshotPolicy:
-    said = [
-        policy
-        for is_said, policy in (
-            (options.no_snapshot, NoSnapshot()),
-            (options.no_overwrite, NoOverwrite()),
-        )
-        if is_said
-    ]
-    policies: list[SnapshotPolicy] = [*said]
+    policies: list[SnapshotPolicy] = []
+    if options.no_snapshot:
+        policies.append(NoSnapshot())
+    if options.no_overwrite:
+        policies.append(NoOverwrite())
     if options.keep is not None:
         policies.append(KeepNewest(count=options.keep, of_any_maker=options.any_maker))
     elif options.any_maker:
@@ -204,7 +205,7 @@ def _policy(options: SnapshotOptions) -> SnapshotPolicy:
     if len(policies) > 1:
         raise InputError(
             "say at most one of --no-snapshot, --no-overwrite, --keep and --replace",
-            value="--replace" if options.replace else "--keep",
+            code="usage",
         )
     return policies[0] if policies else FreeSlot()
 
