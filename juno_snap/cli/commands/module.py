@@ -102,6 +102,7 @@ async def _create(
     module = await client.provisional_create_canister(settings=settings, cycles=cycles)
     if name:
         remember_module(state, root_key, name, module)
+    session.output.note(f"created {module}")
     if file:
         with session.output.watch() as observer:
             await install_code(client, module, file, Install(), arg, observer=observer)

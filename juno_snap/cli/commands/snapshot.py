@@ -1,5 +1,6 @@
 """``juno-snap snapshot``: take, list, show, restore and delete module snapshots."""
 
+from collections.abc import Iterator
 from typing import Annotated, Final
 
 import typer
@@ -14,7 +15,6 @@ from juno_snap.pipeline.report import RestoreReport, SnapshotReport, hex_or_none
 from juno_snap.pipeline.resolve import resolve_snapshot
 from juno_snap.pipeline.restore import prepare_restore, run_restore
 from juno_snap.pipeline.snapshots import (
-    DeletedSnapshots,
     SnapshotDetail,
     SnapshotList,
     delete_snapshots,
@@ -24,6 +24,7 @@ from juno_snap.pipeline.snapshots import (
 
 group: Final = typer.Typer(no_args_is_help=True)
 
+Document = dict[str, object]
 StopTimeout = Annotated[
     int | None, typer.Option(min=1, help="How long the stop may take. [default: configured, 60]")
 ]
@@ -183,7 +184,7 @@ def delete(
     if bool(which) == all_of_them:
         raise InputError("say which snapshots: ids, or --all", code="usage")
 
-    async def work() -> DeletedSnapshots:
+    async def work() -> Document:
         async with session.connect(changes=True) as connection:
             choice = connection.module(module)
             there = (await list_snapshots(connection.client, choice.id)).snapshots
@@ -193,19 +194,26 @@ def delete(
                 else [resolve_snapshot(text, there, module=choice.id) for text in which or []]
             )
             ids = list(dict.fromkeys(snapshot.id for snapshot in chosen))
+            names = [str(each) for each in ids]
             if change.dry_run or not ids:
-                return DeletedSnapshots(module=choice.id, deleted=())
-            names = ", ".join(map(str, ids))
-            session.confirm(f"delete {len(ids)} snapshot(s) of {choice.label} ({names})?")
-            return await delete_snapshots(connection.client, choice.id, ids)
+                return {"module": str(choice.id), "deleted": [], "would_delete": names}
+            session.confirm(
+                f"delete {len(ids)} snapshot(s) of {choice.label} for good: {', '.join(names)}?"
+            )
+            return (await delete_snapshots(connection.client, choice.id, ids)).to_json()
 
-    done = session.run(work())
+    document = session.run(work())
     session.output.show(
-        done.to_json(),
-        lambda: facts(
-            [("module", done.module), ("deleted", "\n".join(map(str, done.deleted)) or "none")]
-        ),
+        document,
+        lambda: facts((key.replace("_", " "), value) for key, value in _plain(document)),
     )
+
+
+def _plain(document: Document) -> Iterator[tuple[str, object]]:
+    """A flat document for people, without its version."""
+    for key, value in document.items():
+        if key != "schema":
+            yield key, "\n".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _detail_rows(detail: SnapshotDetail) -> list[tuple[str, object]]:

@@ -139,7 +139,6 @@ def upgrade(
                 session.output.show(prepared.plan.to_json(), lambda: outline_table(outline))
                 return None
             prepared = _ask(session, connection, choice, prepared)
-            announce(session, prepared.plan.outline)
             with session.output.watch() as observer:
                 return await reported(
                     session, run_upgrade(connection.client, prepared, observer=observer)
@@ -182,11 +181,15 @@ def _ask(
         request = dataclasses.replace(request, found_stopped="start" if starts else "leave-stopped")
         plan = plan_upgrade(prepared.seen, request, prepared.wasm)
         prepared = dataclasses.replace(prepared, request=request, plan=plan)
+    outline = prepared.plan.outline
+    if connection.is_mainnet and output.can_ask and not session.options.yes:
+        output.show_aside(outline_table(outline))
+        if not request.reset:
+            session.confirm(f"upgrade {choice.label} on mainnet?")
+    else:
+        announce(session, outline)
     if request.reset:
         session.confirm(f"wipe all data of {choice.label}?")
-    elif connection.is_mainnet and output.can_ask:
-        output.show_aside(outline_table(prepared.plan.outline))
-        session.confirm(f"upgrade {choice.label} on mainnet?")
     return prepared
 
 
