@@ -43,11 +43,12 @@ def write_private(path: Path, data: bytes) -> None:
 
 def sync_directory(path: Path) -> None:
     """Put the names inside ``path`` on disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    _sync(path, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def sync_file(path: Path) -> None:
+    """Put what was written into ``path`` on disk."""
+    _sync(path, os.O_RDONLY)
 
 
 def is_readable_by_others(path: Path) -> bool:
@@ -90,3 +91,11 @@ def lock_file(path: Path, *, purpose: str) -> Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -7,6 +7,7 @@ the texts are those of dfinity/ic, ``rs/http_endpoints/public/src/call``.
 import asyncio
 from typing import Final
 
+from juno_snap.errors import PreconditionError
 from juno_snap.ids import RequestId
 from juno_snap.replica.endpoints_node import (
     ACCEPTED,
@@ -29,6 +30,7 @@ INGRESS_MAX_BYTES: Final = 2 * MIB
 """Source: dfinity/ic, ``rs/limits/src/lib.rs``, an application subnet."""
 
 TOO_LARGE: Final = 413
+UNAVAILABLE: Final = 503
 ASYNCHRONOUS_VERSION: Final = 2
 
 NOT_IN_TIME: Final = (
@@ -84,7 +86,10 @@ async def _wait(node: Node, request_id: RequestId, ticket: Ticket) -> Answer:
     done, _ = await asyncio.wait({ticket.ended}, timeout=node.options.sync_call_seconds)
     if not done:
         return text_answer(ACCEPTED, NOT_IN_TIME, "not in time")
-    ticket.ended.result()
+    try:
+        ticket.ended.result()
+    except PreconditionError as error:  # it ran, but that cannot be kept: the replica ends
+        raise RequestError(UNAVAILABLE, error.message) from error
     return _certified(node, request_id)
 
 

@@ -5,20 +5,23 @@ call ever runs twice. Source: interface specification, "Synchronous Call" and "R
 """
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias, final
 
 from juno_snap.ids import Principal, RequestId
 from juno_snap.replica.certify_tree import Branch, Node, Value
 from juno_snap.replica.reject import Reject
-from juno_snap.units import NS_PER_SECOND
+from juno_snap.units import KIB, NS_PER_SECOND
 from juno_snap.wire import cbor
 from juno_snap.wire.envelope import CallContent
 from juno_snap.wire.leb128 import encode_unsigned
 
 KEPT_NS: Final = 300 * NS_PER_SECOND
 """How long an outcome is kept at least. Source: interface specification, "Request status"."""
+
+LIST_NAME: Final = "history"
+REPLY_INSIDE_MAX_BYTES: Final = 64 * KIB
 
 RequestStatus: TypeAlias = Literal["received", "processing", "replied", "rejected"]
 Outcome: TypeAlias = bytes | Reject
@@ -44,6 +47,11 @@ class Request:
     def forgotten_at_ns(self) -> int:
         """When it may be forgotten: its outcome is old, and it cannot come in again."""
         return max(self.ended_at_ns + KEPT_NS, self.expires_at_ns)
+
+    def ended(self, outcome: Outcome, at_ns: int) -> "Request":
+        """The request when the call has ended."""
+        status: RequestStatus = "rejected" if isinstance(outcome, Reject) else "replied"
+        return replace(self, status=status, outcome=outcome, ended_at_ns=at_ns)
 
 
 @final
@@ -80,12 +88,7 @@ class History:
 
     def end(self, request_id: RequestId, outcome: Outcome, at_ns: int) -> None:
         """Note how the call ended."""
-        ended = replace(
-            self._requests[request_id],
-            status="rejected" if isinstance(outcome, Reject) else "replied",
-            outcome=outcome,
-            ended_at_ns=at_ns,
-        )
+        ended = self._requests[request_id].ended(outcome, at_ns)
         self._keep(ended)
         heapq.heappush(self._ended, (ended.forgotten_at_ns, ended.request_id))
 
@@ -96,24 +99,37 @@ class History:
             del self._requests[request_id]
             self.branch = self.branch.remove(request_id)
 
-    def to_bytes(self) -> bytes:
-        """All requests that have ended, to be kept over a restart."""
-        return cbor.encode(
-            [_fields(request) for request in self._requests.values() if request.outcome is not None]
+    def to_attachments(self, ending: Iterable[Request] = ()) -> dict[str, bytes]:
+        """All requests that have ended, to be kept over a restart, by the name of the part.
+
+        ``ending`` are in it as they are given, though nobody may know of their end yet. A long
+        reply is a part of its own: the same bytes in each checkpoint, which are written once.
+        """
+        requests = self._requests | {request.request_id: request for request in ending}
+        ended = [request for request in requests.values() if request.outcome is not None]
+        long = {
+            _reply_name(request): request.outcome
+            for request in ended
+            if isinstance(request.outcome, bytes) and len(request.outcome) > REPLY_INSIDE_MAX_BYTES
+        }
+        listed = cbor.encode(
+            [_fields(request, inside=_reply_name(request) not in long) for request in ended]
         )
+        return {LIST_NAME: listed, **long}
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "History":
-        """What ``to_bytes`` gave.
+    def from_attachments(cls, attachments: Mapping[str, bytes]) -> "History":
+        """What ``to_attachments`` gave.
 
         Raises:
             DecodeError: Something else.
         """
         history = cls()
+        data = attachments.get(LIST_NAME, b"")
         size = max(len(data), 1)
         listed = cbor.decode(data, max_bytes=size, max_values=size)  # our own file, of any length
         for item in cbor.as_list(listed, "the history"):
-            request = _request(cbor.as_map(item, "a request"))
+            request = _request(cbor.as_map(item, "a request"), attachments)
             history._keep(request)
             heapq.heappush(history._ended, (request.forgotten_at_ns, request.request_id))
         return history
@@ -136,31 +152,27 @@ def request_branch(request: Request) -> Branch:
     return Branch.of(children)
 
 
-def _fields(request: Request) -> dict[str, object]:
+def _reply_name(request: Request) -> str:
+    return f"reply-{request.request_id.hex()}"
+
+
+def _fields(request: Request, *, inside: bool) -> dict[str, object]:
     outcome = request.outcome
-    return {
+    fields: dict[str, object] = {
         "request_id": request.request_id,
         "sender": request.sender.raw,
         "canister_id": request.canister_id.raw,
         "effective_canister_id": request.effective_canister_id.raw,
         "expires_at_ns": request.expires_at_ns,
         "ended_at_ns": request.ended_at_ns,
-        **(
-            {"error_code": outcome.error_code, "reject_message": outcome.message}
-            if isinstance(outcome, Reject)
-            else {"reply": outcome}
-        ),
     }
+    if isinstance(outcome, Reject):
+        return fields | {"error_code": outcome.error_code, "reject_message": outcome.message}
+    return fields | ({"reply": outcome} if inside else {"reply_in": _reply_name(request)})
 
 
-def _request(fields: Mapping[str, object]) -> Request:
-    outcome: Outcome
-    if "reply" in fields:
-        outcome = cbor.as_bytes(fields["reply"], "a reply")
-    else:
-        error_code = cbor.as_text(fields.get("error_code"), "an error code")
-        outcome = Reject(error_code, cbor.as_text(fields.get("reject_message"), "a message"))
-    return Request(
+def _request(fields: Mapping[str, object], attachments: Mapping[str, bytes]) -> Request:
+    request = Request(
         request_id=RequestId(cbor.as_bytes(fields.get("request_id"), "a request id")),
         sender=cbor.as_principal(fields.get("sender"), "a sender"),
         canister_id=cbor.as_principal(fields.get("canister_id"), "a canister"),
@@ -168,7 +180,16 @@ def _request(fields: Mapping[str, object]) -> Request:
             fields.get("effective_canister_id"), "an effective canister"
         ),
         expires_at_ns=cbor.as_natural(fields.get("expires_at_ns"), "an expiry"),
-        status="rejected" if isinstance(outcome, Reject) else "replied",
-        outcome=outcome,
-        ended_at_ns=cbor.as_natural(fields.get("ended_at_ns"), "an end"),
     )
+    outcome = _outcome(fields, attachments)
+    return request.ended(outcome, cbor.as_natural(fields.get("ended_at_ns"), "an end"))
+
+
+def _outcome(fields: Mapping[str, object], attachments: Mapping[str, bytes]) -> Outcome:
+    if "reply" in fields:
+        return cbor.as_bytes(fields["reply"], "a reply")
+    if "reply_in" in fields:
+        name = cbor.as_text(fields["reply_in"], "where a reply is")
+        return cbor.as_bytes(attachments.get(name), "a reply")
+    error_code = cbor.as_text(fields.get("error_code"), "an error code")
+    return Reject(error_code, cbor.as_text(fields.get("reject_message"), "a message"))

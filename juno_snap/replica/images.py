@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, final
 
+from juno_snap.replica.pieces import KnownPieces
 from juno_snap.units import MIB, WASM_PAGE_BYTES
 
 _PAGE_BYTES: Final = mmap.PAGESIZE
@@ -78,12 +79,13 @@ class HeapImage:
     Lives in memory only, as an open file without a name. Not for use by two threads at once.
     """
 
-    __slots__ = ("__weakref__", "_close", "_descriptor", "size_bytes")
+    __slots__ = ("__weakref__", "_close", "_descriptor", "known", "size_bytes")
 
     def __init__(self, size_bytes: int = 0) -> None:
         self._descriptor = _nameless_file()
         self._close = weakref.finalize(self, os.close, self._descriptor)
         self.size_bytes = 0
+        self.known = KnownPieces()
         self.grow(size_bytes)
 
     def close(self) -> None:
@@ -121,6 +123,7 @@ class HeapImage:
                 size = os.preadv(self._descriptor, [memoryview(buffer)[: end - offset]], offset)
                 twin._write(memoryview(buffer)[:size], offset)
                 offset += size
+        twin.known = self.known.copy()
         return twin
 
     def extents(self) -> Iterator[Extent]:
@@ -173,6 +176,7 @@ class HeapImage:
             self._write(memoryview(source).cast("B"), extent.offset)
 
     def _write(self, data: memoryview, offset: int) -> None:
+        self.known.forget(offset, len(data))
         while len(data):
             written = os.pwrite(self._descriptor, data, offset)
             data, offset = data[written:], offset + written

@@ -5,16 +5,19 @@ subnet, its canisters and everything of Wasm. Nothing else crosses but immutable
 """
 
 import asyncio
+import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeVar, final
 
 from juno_snap.clock import Clock
+from juno_snap.errors import PreconditionError
 from juno_snap.ids import Principal
 from juno_snap.replica.certify_canisters import CanisterTrees, PublishedCanisters
+from juno_snap.replica.checkpoints import Checkpoints, has_to_be_written
 from juno_snap.replica.history import History, Outcome, Request
 from juno_snap.replica.reject import Reject
 from juno_snap.replica.rounds_time import SubnetTime
@@ -70,12 +73,15 @@ class Rounds:
         clock: Clock,
         time: SubnetTime,
         round_ms: int = 0,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self.history = history
         self.published = PublishedCanisters()
         self._subnet = subnet
         self._trees = CanisterTrees()
         self._executor = executor
+        self._checkpoints = checkpoints
+        self._turn = asyncio.Lock()
         self._clock = clock
         self._time = time
         self._round_ns = round_ms * NS_PER_MS
@@ -130,6 +136,22 @@ class Rounds:
             self._running = asyncio.create_task(self._run())
         return Ticket(round_number=self._next_number, ended=ended)
 
+    @contextlib.asynccontextmanager
+    async def between(self) -> AsyncIterator[None]:
+        """No round runs inside the block, and no checkpoint of a round is written."""
+        async with self._turn:
+            yield
+
+    async def checkpoint(self) -> None:
+        """Write the state down between two rounds. Without a directory there is nothing to do.
+
+        Raises:
+            PreconditionError: It cannot be written.
+        """
+        async with self._turn:
+            if self._checkpoints is not None:
+                await self._checkpoints.save(self.history)
+
     async def finish(self) -> None:
         """Execute what waits without waiting out the round; return when nothing waits."""
         self._in_a_hurry.set()
@@ -161,14 +183,34 @@ class Rounds:
             hurry.cancel()
 
     async def _execute(self, batch: list[_Waiting]) -> None:
-        time_ns = self._time.next_round_ns()
-        for item in batch:
-            self.history.begin(item.request.request_id)
-        outcomes, self.published = await self.on_executor(lambda: self._work(batch, time_ns))
-        for item, outcome in zip(batch, outcomes, strict=True):
-            self.history.end(item.request.request_id, outcome, time_ns)
-            item.ended.set_result(None)
-        self.history.forget_old(time_ns)
+        async with self._turn:
+            time_ns = self._time.next_round_ns()
+            for item in batch:
+                self.history.begin(item.request.request_id)
+            outcomes, published = await self.on_executor(lambda: self._work(batch, time_ns))
+            try:
+                await self._write_down(batch, outcomes, time_ns)
+            except PreconditionError as error:
+                lost, self._waiting = [*batch, *self._waiting], []
+                _give_up(lost, error)
+                return
+            self.published = published
+            for item, outcome in zip(batch, outcomes, strict=True):
+                self.history.end(item.request.request_id, outcome, time_ns)
+                item.ended.set_result(None)
+            self.history.forget_old(time_ns)
+
+    async def _write_down(
+        self, batch: list[_Waiting], outcomes: list[Outcome], time_ns: int
+    ) -> None:
+        """Before anybody knows of the round: what has to be on disk first."""
+        if self._checkpoints is None:
+            return
+        self._checkpoints.note_change()
+        ended = list(zip(batch, outcomes, strict=True))
+        if any(has_to_be_written(item.call, outcome) for item, outcome in ended):
+            ending = [item.request.ended(outcome, time_ns) for item, outcome in ended]
+            await self._checkpoints.save(self.history, ending)
 
     def _work(
         self, batch: list[_Waiting], time_ns: int
@@ -192,3 +234,10 @@ class Rounds:
 
     def _refresh(self) -> PublishedCanisters:
         return self._trees.refresh(self._subnet.canisters)
+
+
+def _give_up(waiting: list[_Waiting], error: PreconditionError) -> None:
+    """Tell those who wait that there will be no outcome."""
+    for item in waiting:
+        item.ended.set_exception(error)
+        item.ended.exception()  # not every call has somebody who waits

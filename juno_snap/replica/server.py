@@ -39,7 +39,7 @@ def run_replica(
     """A replica in a thread of this process; ready when the block begins, at rest after it.
 
     Raises:
-        PreconditionError: The port is in use; the directory is not usable.
+        PreconditionError: The port is in use; the directory is not usable, or is not any more.
         LockedError: The directory is in use.
     """
     ready: Future[_Started] = Future()
@@ -76,7 +76,7 @@ def serve(options: ReplicaOptions, *, on_ready: OnReady, clock: Clock | None = N
     Belongs into the main thread.
 
     Raises:
-        PreconditionError: The port is in use; the directory is not usable.
+        PreconditionError: The port is in use; the directory is not usable, or is not any more.
         LockedError: The directory is in use.
     """
 
@@ -133,9 +133,19 @@ async def _run(
         stack.enter_context(announced(replica))
         on_ready(replica)
         try:
-            await stop.wait()
+            await _until_stop(stop, state)
         finally:
             await _stop(server, serving, state)
+
+
+async def _until_stop(stop: asyncio.Event, state: OpenState) -> None:
+    """Wait for the order to stop, or for the need to."""
+    waiting = {asyncio.ensure_future(stop.wait()), asyncio.ensure_future(state.failed())}
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()
 
 
 async def _stop(server: _Server, serving: "asyncio.Task[None]", state: OpenState) -> None:

@@ -1,17 +1,19 @@
-"""Puts a replica together from its directory, and its state back into it."""
+"""Puts a replica together from its directory, and keeps its state in it."""
 
+import asyncio
 import contextlib
 import resource
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, final
+from typing import final
 
 from juno_snap.clock import Clock
 from juno_snap.errors import DecodeError, PreconditionError
 from juno_snap.replica.background import CACHE_FOLDER
 from juno_snap.replica.certify import Certifier
+from juno_snap.replica.checkpoints import Checkpoints
 from juno_snap.replica.endpoints_node import Node
 from juno_snap.replica.history import History
 from juno_snap.replica.keys import ReplicaKeys, keys_from_seed, keys_in, random_keys
@@ -23,8 +25,6 @@ from juno_snap.replica.state import CANISTER_RANGES, SubnetState
 from juno_snap.replica.storage import Storage, open_storage
 from juno_snap.replica.subnet import Subnet
 
-HISTORY_ATTACHMENT: Final = "history"
-
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,21 +32,29 @@ class OpenState:
     """A replica whose state is in memory and, with a directory, locked on disk."""
 
     node: Node
-    state: SubnetState
-    storage: Storage | None
+    checkpoints: Checkpoints | None
+
+    async def failed(self) -> None:
+        """Return when the state could not be written down: the replica has to end."""
+        if self.checkpoints is None:
+            await asyncio.Event().wait()
+        else:
+            await self.checkpoints.failed.wait()
 
     async def checkpoint(self) -> None:
-        """Write the state and the request history down, both or neither."""
-        storage = self.storage
-        if storage is None:
-            return
-        attachments = {HISTORY_ATTACHMENT: self.node.rounds.history.to_bytes()}
-        await self.node.rounds.on_executor(lambda: storage.save(self.state, attachments))
+        """Write the state and the request history down, both or neither.
+
+        Raises:
+            PreconditionError: It cannot be written, now or earlier.
+        """
+        await self.node.rounds.checkpoint()
 
 
 @contextlib.asynccontextmanager
 async def open_state(options: ReplicaOptions, clock: Clock) -> AsyncIterator[OpenState]:
-    """The replica of ``options``, as it was left or new. Nothing is written at the end.
+    """The replica of ``options``, as it was left or new; written down while it runs.
+
+    At the end nothing is written: see ``OpenState.checkpoint``.
 
     Raises:
         LockedError: Another process uses the directory.
@@ -61,9 +69,31 @@ async def open_state(options: ReplicaOptions, clock: Clock) -> AsyncIterator[Ope
         executor = stack.enter_context(single_thread())
         engine, state, history = executor.submit(_load, options, storage).result()
         subnet = Subnet(state, engine, root_key_der=keys.root_key_der, subnet_id=keys.subnet_id)
-        node = _node(options, clock, keys, subnet, history, executor)
+        checkpoints = None if storage is None else _checkpoints(storage, state, clock)
+        node = _node(options, clock, keys, subnet, history, executor, checkpoints)
         await node.rounds.open()
-        yield OpenState(node=node, state=state, storage=storage)
+        async with _written_down(node.rounds, checkpoints):
+            yield OpenState(node=node, checkpoints=checkpoints)
+
+
+def _checkpoints(storage: Storage, state: SubnetState, clock: Clock) -> Checkpoints:
+    return Checkpoints(lambda attachments: storage.save(state, attachments), clock=clock)
+
+
+@contextlib.asynccontextmanager
+async def _written_down(rounds: Rounds, checkpoints: Checkpoints | None) -> AsyncIterator[None]:
+    """Write changes down every now and then while the block runs."""
+    if checkpoints is None:
+        yield
+        return
+    keeping_up = asyncio.create_task(checkpoints.keep_up(rounds.checkpoint))
+    try:
+        yield
+    finally:
+        async with rounds.between():  # not in the middle of a checkpoint
+            keeping_up.cancel()
+        with contextlib.suppress(asyncio.CancelledError, PreconditionError):
+            await keeping_up
 
 
 def _allow_many_files() -> None:
@@ -85,8 +115,8 @@ def _load(options: ReplicaOptions, storage: Storage | None) -> tuple[Engine, Sub
     if checkpoint is None:
         return engine, SubnetState(), History()
     try:
-        history = History.from_bytes(checkpoint.attachments[HISTORY_ATTACHMENT])
-    except (KeyError, DecodeError) as error:
+        history = History.from_attachments(checkpoint.attachments)
+    except DecodeError as error:
         raise PreconditionError(
             f"the request history in {options.directory} is damaged",
             code="replica-state-damaged",
@@ -108,10 +138,17 @@ def _node(
     subnet: Subnet,
     history: History,
     executor: ThreadPoolExecutor,
+    checkpoints: Checkpoints | None,
 ) -> Node:
     time = SubnetTime(clock, not_before_ns=subnet.time_ns)
     rounds = Rounds(
-        subnet, history, executor=executor, clock=clock, time=time, round_ms=options.round_ms
+        subnet,
+        history,
+        executor=executor,
+        clock=clock,
+        time=time,
+        round_ms=options.round_ms,
+        checkpoints=checkpoints,
     )
     return Node(
         options=options,

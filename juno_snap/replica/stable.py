@@ -7,6 +7,7 @@ dictionary, and a message that traps leaves nothing behind: it writes to an over
 from collections.abc import Iterator
 from typing import Final, final
 
+from juno_snap.replica.pieces import KnownPieces
 from juno_snap.replica.traps import ExecutionError
 from juno_snap.units import GIB, WASM_PAGE_BYTES
 
@@ -20,10 +21,11 @@ Page = bytes | bytearray
 class StableMemory:
     """The stable memory of a canister or a snapshot; pages that are not there are zero."""
 
-    __slots__ = ("_pages", "size_pages")
+    __slots__ = ("_pages", "known", "size_pages")
 
     def __init__(self, size_pages: int = 0) -> None:
         self.size_pages = size_pages
+        self.known = KnownPieces()
         self._pages: dict[int, Page] = {}
 
     @property
@@ -35,6 +37,7 @@ class StableMemory:
         """A stable memory of its own with the same content."""
         twin = StableMemory(self.size_pages)
         twin._pages = dict(self._pages)
+        twin.known = self.known.copy()
         return twin
 
     def pages(self) -> Iterator[tuple[int, Page]]:
@@ -65,6 +68,8 @@ class StableMemory:
 
     def apply(self, overlay: "StableOverlay") -> None:
         """Take over what a message wrote. The overlay must not be used afterwards."""
+        for number in overlay.pages:
+            self.known.forget(number * WASM_PAGE_BYTES, WASM_PAGE_BYTES)
         self._pages.update(overlay.pages)
         self.size_pages = overlay.size_pages
 

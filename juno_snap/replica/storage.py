@@ -95,7 +95,10 @@ class Storage:
             state = read_state(self._blobs, document, engine)
         except InvalidWasmError as error:
             raise damaged(self._path, f"refers to an invalid module: {error.reason}") from error
-        return Checkpoint(state=state, attachments=read_attachments(self._blobs, document))
+        attachments = read_attachments(self._blobs, document)
+        # What an interrupted checkpoint left may not be whole: it must not be taken for a blob.
+        self._blobs.keep_only(digests_of(document))
+        return Checkpoint(state=state, attachments=attachments)
 
     def _parse(self, data: bytes) -> StateDocument:
         lines = data.split(b"\n")

@@ -1,27 +1,27 @@
 """Bytes on disk by their SHA-256: what is there already is not written again.
 
 Memories are cut into pieces; pieces of zeros are left out, so that holes cost nothing and a heap
-shares what has not changed with its snapshots and with the checkpoint before.
+shares what has not changed with its snapshots and with the checkpoint before. What has not changed
+since then is not even read.
 """
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Final, final
+from typing import Final, TypeVar, final
 
 from juno_snap.errors import PreconditionError
-from juno_snap.files import PRIVATE_DIR_MODE, PRIVATE_MODE, sync_directory
+from juno_snap.files import PRIVATE_DIR_MODE, PRIVATE_MODE, sync_directory, sync_file
 from juno_snap.replica.images import HeapImage
+from juno_snap.replica.pieces import PIECE_BYTES, Piece
 from juno_snap.replica.stable import StableMemory
-from juno_snap.units import MIB, WASM_PAGE_BYTES
+from juno_snap.units import WASM_PAGE_BYTES
 
-PIECE_BYTES: Final = MIB
 _ZEROS: Final = bytes(PIECE_BYTES)
 _UNFINISHED: Final = ".part"
 
-Piece = tuple[int, bytes]
-"""Offset in bytes, a multiple of the size of a piece, and the SHA-256 of the piece."""
+Memory = TypeVar("Memory", HeapImage, StableMemory)
 
 
 def damaged(path: Path, why: str) -> PreconditionError:
@@ -35,28 +35,45 @@ def damaged(path: Path, why: str) -> PreconditionError:
 
 @final
 class BlobStore:
-    """Blobs in a folder. What ``put`` wrote is on disk once ``sync`` returned."""
+    """Blobs in a folder. What ``put`` wrote is on disk once ``sync`` returned.
+
+    Which blobs there are is known from the start: nobody else writes into the folder.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._written_in: set[Path] = set()
+        paths = list(folder.glob("*/*"))
+        self._leftovers = [path for path in paths if path.suffix == _UNFINISHED]
+        self._present = {bytes.fromhex(path.stem) for path in paths if not path.suffix}
+        self._unsynced: list[Path] = []
+        self._seen: dict[int, tuple[bytes, list[Piece]]] = {}
+        self._seen_now: dict[int, tuple[bytes, list[Piece]]] = {}
 
     def put(self, data: bytes) -> bytes:
         """Keep ``data``; its SHA-256 comes back."""
         digest = hashlib.sha256(data).digest()
-        path = self._path(digest)
-        if path.exists():
+        if digest in self._present:
             return digest
+        path = self._path(digest)
         path.parent.mkdir(mode=PRIVATE_DIR_MODE, parents=True, exist_ok=True)
         unfinished = path.with_suffix(_UNFINISHED)
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_MODE)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
         unfinished.replace(path)
-        self._written_in.add(path.parent)
+        self._present.add(digest)
+        self._unsynced.append(path)
         return digest
+
+    def holds(self, digests: Iterable[bytes]) -> bool:
+        """Whether the blobs of these hashes are there."""
+        return self._present.issuperset(digests)
+
+    def put_once(self, data: bytes) -> list[Piece]:
+        """Keep ``data`` in pieces. The next checkpoint does not look at the same object again."""
+        _, pieces = self._seen.get(id(data)) or (data, put_bytes(self, data))
+        self._seen_now[id(data)] = (data, pieces)
+        return pieces
 
     def get(self, digest: bytes) -> bytes:
         """The blob of that hash.
@@ -74,19 +91,24 @@ class BlobStore:
         return data
 
     def sync(self) -> None:
-        """Put the names of new blobs on disk."""
-        for folder in self._written_in:
+        """Put new blobs and their names on disk; the checkpoint is complete."""
+        for path in self._unsynced:
+            sync_file(path)
+        for folder in {path.parent for path in self._unsynced}:
             sync_directory(folder)
-        if self._written_in:
+        if self._unsynced:
             sync_directory(self._folder)
-        self._written_in.clear()
+        self._unsynced.clear()
+        self._seen, self._seen_now = self._seen_now, {}
 
     def keep_only(self, digests: set[bytes]) -> None:
         """Remove every other blob, and what an interrupted run left."""
-        names = {digest.hex() for digest in digests}
-        for path in self._folder.glob("*/*"):
-            if path.name not in names:
-                path.unlink()
+        for digest in self._present - digests:
+            self._path(digest).unlink()
+        self._present &= digests
+        for path in self._leftovers:
+            path.unlink(missing_ok=True)
+        self._leftovers.clear()
 
     def _path(self, digest: bytes) -> Path:
         name = digest.hex()
@@ -101,26 +123,22 @@ def put_bytes(store: BlobStore, data: bytes | bytearray) -> list[Piece]:
 
 def put_heap(store: BlobStore, heap: HeapImage) -> list[Piece]:
     """Keep a heap in pieces."""
-    offsets = sorted(
-        {
-            offset
-            for extent in heap.extents()
-            for offset in range(
-                extent.offset - extent.offset % PIECE_BYTES,
-                extent.offset + extent.size,
-                PIECE_BYTES,
-            )
-        }
-    )
-    return _put(store, ((at, heap.read(at, PIECE_BYTES)) for at in offsets))
+
+    def used() -> Iterator[int]:
+        for start, size in heap.extents():
+            yield from range(start - start % PIECE_BYTES, start + size, PIECE_BYTES)
+
+    return _put_changed(store, heap, used)
 
 
 def put_stable(store: BlobStore, stable: StableMemory) -> list[Piece]:
     """Keep a stable memory in pieces."""
-    starts = (number * WASM_PAGE_BYTES for number, _ in stable.pages())
-    offsets = sorted({start - start % PIECE_BYTES for start in starts})
-    end = stable.size_bytes
-    return _put(store, ((at, stable.read(at, min(PIECE_BYTES, end - at))) for at in offsets))
+
+    def used() -> Iterator[int]:
+        starts = (number * WASM_PAGE_BYTES for number, _ in stable.pages())
+        return (start - start % PIECE_BYTES for start in starts)
+
+    return _put_changed(store, stable, used)
 
 
 def get_bytes(store: BlobStore, size: int, pieces: Iterable[Piece]) -> bytearray:
@@ -133,22 +151,47 @@ def get_bytes(store: BlobStore, size: int, pieces: Iterable[Piece]) -> bytearray
 
 def get_heap(store: BlobStore, size: int, pieces: Iterable[Piece]) -> HeapImage:
     """What ``put_heap`` kept, ``size`` bytes."""
-    heap = HeapImage(size)
-    for offset, piece in _get(store, pieces):
-        heap.write(offset, piece)
-    return heap
+    return _filled(store, HeapImage(size), pieces)
 
 
 def get_stable(store: BlobStore, size: int, pieces: Iterable[Piece]) -> StableMemory:
     """What ``put_stable`` kept, ``size`` bytes."""
-    stable = StableMemory(size // WASM_PAGE_BYTES)
-    for offset, piece in _get(store, pieces):
-        stable.write(offset, piece)
-    return stable
+    return _filled(store, StableMemory(size // WASM_PAGE_BYTES), pieces)
 
 
 def _put(store: BlobStore, pieces: Iterable[tuple[int, bytes]]) -> list[Piece]:
-    return [(offset, store.put(piece)) for offset, piece in pieces if piece != _ZEROS[: len(piece)]]
+    return [(offset, store.put(piece)) for offset, piece in pieces if not _is_zero(piece)]
+
+
+def _put_changed(
+    store: BlobStore, memory: Memory, used: Callable[[], Iterator[int]]
+) -> list[Piece]:
+    """Keep the pieces at the ``used`` offsets; those that have not changed are not read."""
+    known = memory.known
+    if known.all is not None and store.holds([digest for _, digest in known.all]):
+        return known.all
+    pieces = []
+    for offset in sorted(set(used())):
+        digest = known.find(offset)
+        if digest is None or (digest and not store.holds([digest])):
+            piece = memory.read(offset, min(PIECE_BYTES, memory.size_bytes - offset))
+            digest = b"" if _is_zero(piece) else store.put(piece)
+            known.keep(offset, digest)
+        if digest:
+            pieces.append((offset, digest))
+    known.all = pieces
+    return pieces
+
+
+def _filled(store: BlobStore, memory: Memory, pieces: Iterable[Piece]) -> Memory:
+    for offset, digest in pieces:
+        memory.write(offset, store.get(digest))
+        memory.known.keep(offset, digest)
+    return memory
+
+
+def _is_zero(piece: bytes) -> bool:
+    return piece == _ZEROS[: len(piece)]
 
 
 def _get(store: BlobStore, pieces: Iterable[Piece]) -> Iterator[tuple[int, bytes]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from hashlib import sha256
+from typing import Final
 
 from juno_snap.replica.execution import InstalledCode
 from juno_snap.replica.runtime import Engine
@@ -23,6 +24,9 @@ from juno_snap.replica.storage_schema import (
     SnapshotDocument,
     StateDocument,
 )
+from juno_snap.units import KIB
+
+ATTACHMENT_INSIDE_MAX_BYTES: Final = 256 * KIB
 
 
 def write_state(
@@ -33,7 +37,7 @@ def write_state(
         time_ns=state.time_ns,
         next_canister_number=state.next_canister_number,
         canisters=[_canister_document(store, each) for each in state.canisters.values()],
-        attachments={name: _bytes(store, data) for name, data in attachments.items()},
+        attachments={name: _attachment(store, data) for name, data in attachments.items()},
     )
 
 
@@ -54,7 +58,10 @@ def read_state(store: BlobStore, document: StateDocument, engine: Engine) -> Sub
 
 def read_attachments(store: BlobStore, document: StateDocument) -> dict[str, bytes]:
     """What the caller stored with the state."""
-    return {name: _read(store, pieces) for name, pieces in document.attachments.items()}
+    return {
+        name: part if isinstance(part, bytes) else _read(store, part)
+        for name, part in document.attachments.items()
+    }
 
 
 def digests_of(document: StateDocument) -> set[bytes]:
@@ -63,7 +70,9 @@ def digests_of(document: StateDocument) -> set[bytes]:
 
 
 def _all_pieces(document: StateDocument) -> Iterator[PiecesDocument]:
-    yield from document.attachments.values()
+    for attachment in document.attachments.values():
+        if isinstance(attachment, PiecesDocument):
+            yield attachment
     for canister in document.canisters:
         yield from canister.chunks
         contents = [*canister.snapshots, *([] if canister.code is None else [canister.code])]
@@ -181,8 +190,13 @@ def _snapshot(store: BlobStore, document: SnapshotDocument) -> Snapshot:
     )
 
 
+def _attachment(store: BlobStore, data: bytes) -> PiecesDocument | bytes:
+    return data if len(data) <= ATTACHMENT_INSIDE_MAX_BYTES else _bytes(store, data)
+
+
 def _bytes(store: BlobStore, data: bytes | bytearray) -> PiecesDocument:
-    return PiecesDocument(size_bytes=len(data), pieces=put_bytes(store, data))
+    pieces = store.put_once(data) if isinstance(data, bytes) else put_bytes(store, data)
+    return PiecesDocument(size_bytes=len(data), pieces=pieces)
 
 
 def _read(store: BlobStore, document: PiecesDocument) -> bytes:

@@ -98,4 +98,5 @@ class StateDocument(Document):
     time_ns: int
     next_canister_number: int
     canisters: list[CanisterDocument]
-    attachments: dict[str, PiecesDocument]
+    attachments: dict[str, PiecesDocument | bytes]
+    """Short ones stand here as they are: they change each time, and a file costs more."""

@@ -80,7 +80,7 @@ def test_a_call_that_has_not_ended_is_never_forgotten():
 @pytest.mark.parametrize("outcome", [b"reply", b"", Reject("IC0301", "not found")])
 def test_an_outcome_survives_being_written_down(outcome):
     history, request_id = ended(outcome)
-    again = History.from_bytes(history.to_bytes())
+    again = History.from_attachments(history.to_attachments())
     assert again.branch.digest == history.branch.digest
     found = again.find(request_id)
     assert (found.sender, found.canister_id) == (ALICE.principal, CANISTER)
@@ -91,7 +91,7 @@ def test_an_outcome_survives_being_written_down(outcome):
 def test_only_calls_that_have_ended_are_written_down():
     history, request_id = ended(b"reply")
     history.receive(a_call(b"2"), CANISTER)
-    again = History.from_bytes(history.to_bytes())
+    again = History.from_attachments(history.to_attachments())
     assert len(again) == 1
     assert again.find(request_id) is not None
 
@@ -99,4 +99,4 @@ def test_only_calls_that_have_ended_are_written_down():
 @pytest.mark.parametrize("data", [b"", b"\xff", b"\xa0", b"\x81\x01", b"\x81\xa0"])
 def test_other_bytes_are_no_history(data):
     with pytest.raises(DecodeError):
-        History.from_bytes(data)
+        History.from_attachments({"history": data})

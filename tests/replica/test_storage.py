@@ -7,9 +7,9 @@ import shutil
 import pytest
 
 from juno_snap.errors import LockedError, PreconditionError
+from juno_snap.replica.pieces import PIECE_BYTES
 from juno_snap.replica.runtime import Engine
 from juno_snap.replica.storage import is_replica_directory, open_storage
-from juno_snap.replica.storage_blobs import PIECE_BYTES
 from juno_snap.wire.candid import Tagged
 from tests.replica.subnet_world import BOB, module, new_world
 

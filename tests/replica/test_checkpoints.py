@@ -1,0 +1,226 @@
+"""When the state is written, and that nobody hears of what is not on disk yet."""
+
+import asyncio
+import threading
+
+import pytest
+
+from juno_snap.errors import PreconditionError
+from juno_snap.ids import MANAGEMENT_CANISTER, Principal
+from juno_snap.replica.checkpoints import READ_ONLY, WRITTEN_AFTER_SECONDS, Checkpoints
+from juno_snap.replica.history import History
+from juno_snap.replica.reject import Reject
+from juno_snap.replica.rounds import Rounds, single_thread
+from juno_snap.replica.rounds_time import SubnetTime
+from juno_snap.wire.candid import Tagged
+from tests.fake_clock import FakeClock
+from tests.replica.requests import ALICE, MINUTE_NS, call
+from tests.replica.subnet_world import module, new_world
+
+CANISTER = Principal(b"\x00" * 7 + b"\x07\x01\x01")
+
+
+class Subnet:
+    """Replies to every call; ``refuse`` rejects."""
+
+    def __init__(self):
+        self.canisters = {}
+        self.executed = []
+
+    def execute(self, call, time_ns):
+        self.executed.append(call.method_name)
+        if call.method_name == "refuse":
+            raise Reject("IC0503", "refused")
+        return b"reply"
+
+
+class Disk:
+    """What was written, as the histories that the checkpoints contain."""
+
+    def __init__(self):
+        self.written = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+        self.is_full = False
+
+    def __call__(self, attachments):
+        self.entered.set()
+        assert self.gate.wait(10)
+        if self.is_full:
+            raise OSError(28, "No space left on device")
+        self.written.append(History.from_attachments(attachments))
+
+
+class World:
+    def __init__(self, executor, clock):
+        self.subnet, self.disk, self.clock = Subnet(), Disk(), clock
+        self.checkpoints = Checkpoints(self.disk, clock=clock)
+        self.rounds = Rounds(
+            self.subnet,
+            History(),
+            executor=executor,
+            clock=clock,
+            time=SubnetTime(clock),
+            checkpoints=self.checkpoints,
+        )
+
+    def add(self, canister, method, nonce=b""):
+        content = call(
+            canister,
+            method,
+            sender=ALICE.principal,
+            expiry_ns=self.clock.now_ns() + MINUTE_NS,
+            nonce=nonce,
+        )
+        return content.request_id(), self.rounds.add(content, canister).ended
+
+    def known(self, request_id):
+        return self.rounds.history.find(request_id)
+
+
+class SlowClock(FakeClock):
+    """Sleeps until it is told to wake up."""
+
+    def __init__(self):
+        super().__init__()
+        self.asleep = asyncio.Event()
+        self.wake = asyncio.Event()
+
+    async def sleep(self, seconds):
+        self.sleeps.append(seconds)
+        self.asleep.set()
+        await self.wake.wait()
+        self.wake.clear()
+
+
+@pytest.fixture
+def world():
+    with single_thread() as executor:
+        yield World(executor, SlowClock())
+
+
+async def entered(disk):
+    assert await asyncio.to_thread(disk.entered.wait, 10)
+
+
+@pytest.mark.anyio
+async def test_an_outcome_of_a_management_call_is_told_when_it_is_on_disk(world):
+    world.disk.gate.clear()
+    request_id, ended = world.add(MANAGEMENT_CANISTER, "install_code")
+    await entered(world.disk)
+    assert world.subnet.executed == ["install_code"]
+    assert not ended.done()
+    assert world.known(request_id).outcome is None
+    assert world.known(request_id).status == "processing"
+    world.disk.gate.set()
+    await ended
+    assert world.known(request_id).outcome == b"reply"
+    (written,) = world.disk.written
+    assert written.find(request_id).outcome == b"reply"
+
+
+@pytest.mark.anyio
+async def test_calls_of_one_round_share_a_checkpoint_and_are_all_in_it(world):
+    ids = [
+        world.add(MANAGEMENT_CANISTER, "start_canister"),
+        world.add(CANISTER, "update"),
+        world.add(MANAGEMENT_CANISTER, "stop_canister"),
+    ]
+    await asyncio.gather(*(ended for _, ended in ids))
+    (written,) = world.disk.written
+    assert [written.find(request_id).outcome for request_id, _ in ids] == [b"reply"] * 3
+
+
+@pytest.mark.parametrize(
+    ("canister", "method"),
+    [
+        pytest.param(CANISTER, "update", id="an update"),
+        pytest.param(CANISTER, "install_code", id="an update of that name"),
+        pytest.param(MANAGEMENT_CANISTER, "refuse", id="a refused call"),
+        pytest.param(MANAGEMENT_CANISTER, "canister_status", id="a question"),
+    ],
+)
+@pytest.mark.anyio
+async def test_other_calls_do_not_wait_for_the_disk(world, canister, method):
+    _, ended = world.add(canister, method)
+    await ended
+    assert world.disk.written == []
+
+
+@pytest.mark.anyio
+async def test_everything_else_is_written_a_little_later(world):
+    keeping_up = asyncio.create_task(world.checkpoints.keep_up(world.rounds.checkpoint))
+    request_id, ended = world.add(CANISTER, "update")
+    await ended
+    await asyncio.wait_for(world.clock.asleep.wait(), 10)
+    assert world.clock.sleeps == [WRITTEN_AFTER_SECONDS]
+    assert WRITTEN_AFTER_SECONDS < 10
+    assert world.disk.written == []
+    world.clock.wake.set()
+    await entered(world.disk)
+    async with world.rounds.between():
+        assert world.disk.written[0].find(request_id).outcome == b"reply"
+        keeping_up.cancel()
+
+
+@pytest.mark.anyio
+async def test_nothing_is_written_while_nothing_changes(world):
+    keeping_up = asyncio.create_task(world.checkpoints.keep_up(world.rounds.checkpoint))
+    await world.add(MANAGEMENT_CANISTER, "start_canister")[1]
+    assert len(world.disk.written) == 1
+    await asyncio.sleep(0)
+    world.clock.wake.set()
+    await asyncio.sleep(0.01)
+    assert len(world.disk.written) == 1
+    keeping_up.cancel()
+
+
+@pytest.mark.anyio
+async def test_no_round_runs_while_the_state_is_written(world):
+    world.disk.gate.clear()
+    _, first = world.add(MANAGEMENT_CANISTER, "start_canister")
+    await entered(world.disk)
+    _, second = world.add(CANISTER, "update")
+    await asyncio.sleep(0.01)
+    assert world.subnet.executed == ["start_canister"]
+    world.disk.gate.set()
+    await asyncio.gather(first, second)
+    assert world.subnet.executed == ["start_canister", "update"]
+
+
+@pytest.mark.anyio
+async def test_a_full_disk_ends_the_replica_and_nobody_is_told_an_outcome(world):
+    world.disk.is_full = True
+    world.disk.gate.clear()
+    request_id, first = world.add(MANAGEMENT_CANISTER, "install_code")
+    await entered(world.disk)
+    other_id, second = world.add(CANISTER, "update")
+    world.disk.gate.set()
+    for ended in (first, second):
+        with pytest.raises(PreconditionError, match="No space left") as caught:
+            await ended
+        assert caught.value.code == "replica-state-unwritable"
+        assert "make room" in caught.value.hint
+    assert world.checkpoints.failed.is_set()
+    assert world.known(request_id).outcome is None
+    assert world.known(other_id).outcome is None
+    with pytest.raises(PreconditionError):
+        await world.rounds.checkpoint()
+    assert world.disk.written == []
+
+
+def test_what_is_called_a_question_changes_nothing():
+    world = new_world()
+    canister = world.running(module())
+    snapshot_id = world.snapshot(canister)["id"]
+    kind = Tagged("wasm_module", {"offset": 0, "size": 1})
+    more = {
+        "read_canister_snapshot_metadata": {"snapshot_id": snapshot_id},
+        "read_canister_snapshot_data": {"snapshot_id": snapshot_id, "kind": kind},
+    }
+    state = world.state_of(canister)
+    before = (state.version, state.history.total, set(state.snapshots), dict(state.chunks))
+    for method in READ_ONLY:
+        world.manage(method, canister_id=canister, **more.get(method, {}))
+    assert (state.version, state.history.total, set(state.snapshots), state.chunks) == before
