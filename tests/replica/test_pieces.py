@@ -59,7 +59,8 @@ writes = st.tuples(
     st.just("write"),
     st.integers(0, 3),
     st.integers(0, END - 3 * PAGE),
-    st.sampled_from([b"", b"a", b"\0", b"bc" * PAGE, bytes(2 * PAGE)]),
+    st.sampled_from([b"a", b"\0"]),
+    st.sampled_from([0, 1, 2 * PAGE]),
 )
 others = st.tuples(st.sampled_from(["copy", "drop", "save"]), st.integers(0, 3))
 
@@ -74,7 +75,8 @@ def test_any_order_of_writes_copies_and_checkpoints_comes_back_whole(kind, steps
             memory = memories[which % len(memories)]
             match action:
                 case "write":
-                    memory.write(*what)
+                    offset, byte, count = what
+                    memory.write(offset, byte * count)
                 case "copy":
                     memories.append(memory.copy())
                 case "drop" if len(memories) > 1:
