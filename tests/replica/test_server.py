@@ -1,5 +1,6 @@
 """A replica as a whole: started, stopped, started again, and refused."""
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from juno_snap.replica.background import find_running
 from juno_snap.replica.options import ReplicaOptions
 from juno_snap.replica.server import run_replica
 from juno_snap.replica.state import SubnetState
-from juno_snap.replica.storage import FORMAT_FILE, STATE_FILE, open_storage
+from juno_snap.replica.storage import BLOB_FOLDER, FORMAT_FILE, STATE_FILE, open_storage
 from juno_snap.wire import cbor
 from juno_snap.wire.candid import encode
 from juno_snap.wire.request_status import Replied
@@ -219,3 +220,21 @@ def test_after_a_kill_the_last_checkpoint_is_there(directory):
     assert find_running(directory) is None
     with run_replica(ReplicaOptions(directory=directory)) as running, Client(running) as client:
         assert client.call(canister, "echo", b"still") == Replied(b"still")
+
+
+def test_a_full_disk_ends_the_replica_and_says_so(directory):
+    with pytest.raises(PreconditionError, match="cannot be written") as caught:
+        call_without_a_disk(directory)
+    assert caught.value.code == "replica-state-unwritable"
+
+
+def call_without_a_disk(directory):
+    with run_replica(ReplicaOptions(directory=directory)) as running, Client(running) as client:
+        canister = client.create("face")
+        shutil.rmtree(directory / BLOB_FOLDER)
+        (directory / BLOB_FOLDER).write_bytes(b"in the way")
+        fields = {"canister_id": canister, "chunk": b"a new chunk"}
+        payload = encode([candid_types.UPLOAD_CHUNK_ARGUMENTS], [fields])
+        content = client.call_content(MANAGEMENT_CANISTER, "upload_chunk", payload)
+        answer = client.post_call(content, target=canister)
+        assert (answer.status_code, "cannot be written" in answer.text) == (503, True)
