@@ -240,6 +240,8 @@ def command_line(options: ReplicaOptions) -> list[str]:
         words += ["--request-log", str(options.request_log.absolute())]
     if options.seed is not None:
         words += ["--seed", options.seed]
+    for fault in options.faults:
+        words += ["--fault", str(fault)]
     return words
 
 

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias, final
 
 from juno_snap.ids import Principal
+from juno_snap.replica.certify_flaws import STALE_NS, spoil
 from juno_snap.replica.certify_tree import Branch, Node, Value, Wanted, witness
+from juno_snap.replica.faults import Flaw
 from juno_snap.replica.keys import ReplicaKeys
 from juno_snap.wire import bls, cbor
 from juno_snap.wire.certificate import Certificate, encode_certificate
@@ -25,6 +27,7 @@ class Certifier:
     """Signs views of the state. It holds no state of its own and may be used from any thread."""
 
     def __init__(self, keys: ReplicaKeys, ranges: CanisterRanges) -> None:
+        self._keys = keys
         self._secret = keys.root_secret
         self._network = network_branches(keys, ranges)
 
@@ -35,8 +38,15 @@ class Certifier:
         requests: Branch,
         time_ns: int,
         paths: Iterable[Iterable[bytes]],
+        flaw: Flaw | None = None,
     ) -> bytes:
-        """A certificate that shows the time and ``paths``, or that they are absent."""
+        """A certificate that shows the time and ``paths``, or that they are absent.
+
+        With a ``flaw`` it is one that nobody should believe.
+        """
+        if flaw == "stale":
+            time_ns -= STALE_NS
+        shown = () if flaw == "pruned" else paths
         root = Branch.of(
             {
                 b"canister": canisters,
@@ -45,7 +55,9 @@ class Certifier:
                 **self._network,
             }
         )
-        tree = witness(root, Wanted.of([(b"time",), *paths]))
+        tree = witness(root, Wanted.of([(b"time",), *shown]))
+        if flaw not in {None, "stale", "pruned"}:
+            return spoil(tree, flaw, self._keys, time_ns)
         signature = bls.sign(self._secret, STATE_ROOT_SEPARATOR + root.digest)
         return encode_certificate(Certificate(tree=tree, signature=signature, delegation=None))
 

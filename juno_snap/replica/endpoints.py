@@ -20,6 +20,7 @@ from juno_snap import __version__
 from juno_snap.errors import InputError
 from juno_snap.ids import Principal
 from juno_snap.replica.endpoints_call import answer_call
+from juno_snap.replica.endpoints_faults import BrokenOff, answer_with_faults
 from juno_snap.replica.endpoints_node import Answer, Node, Question, cbor_answer, text_answer
 from juno_snap.replica.endpoints_query import answer_query
 from juno_snap.replica.endpoints_read_state import answer_read_state, answer_subnet_read_state
@@ -35,6 +36,9 @@ BODY_DRAINED_BYTES: Final = 64 * MIB
 
 API_VERSION: Final = "0.18.0"
 """What the network's replica says. Source: dfinity/ic, ``status.rs``."""
+
+BREAK_OFF: Final = "juno_snap.break_off"
+"""Key of the server's way, in the scope of a request, to end its connection at once."""
 
 CONTENT_TYPE: Final = "application/cbor"
 STATUS_PATH: Final = "/api/v2/status"
@@ -96,6 +100,10 @@ class Endpoints:
                 answer = text_answer(error.status, error.text)
             record.status, record.outcome = answer.status, answer.outcome
             record.response_bytes = len(answer.body)
+        except BrokenOff as broken_off:
+            record.status, record.outcome = 0, f"{broken_off.outcome}, then broken off"
+            await _break_off(scope, receive)
+            return
         finally:
             record.duration_ns = self._node.clock.monotonic_ns() - began_at_ns
             self._log.write(record)
@@ -149,12 +157,22 @@ class Endpoints:
 
 
 async def answer(node: Node, endpoint: Endpoint, question: Question) -> Answer:
-    """The answer to any POST. Everything passes here: the place to make things go wrong in tests.
+    """The answer to any POST, with the faults that were declared.
 
     Raises:
         RequestError: The request is refused.
+        BrokenOff: A fault: there is to be no answer.
     """
-    return await endpoint.answer(node, question)
+    if not node.faults.faults:
+        return await endpoint.answer(node, question)
+    return await answer_with_faults(node, endpoint.kind, endpoint.answer, question)
+
+
+async def _break_off(scope: Scope, receive: Receive) -> None:
+    """Close the connection without an answer."""
+    scope[BREAK_OFF]()
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _status(node: Node) -> Answer:

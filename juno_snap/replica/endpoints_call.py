@@ -11,18 +11,20 @@ from juno_snap.errors import PreconditionError
 from juno_snap.ids import RequestId
 from juno_snap.replica.endpoints_node import (
     ACCEPTED,
+    ASYNCHRONOUS_VERSION,
     Answer,
     Node,
     Question,
     cbor_answer,
     check_canister,
     open_envelope,
+    reject_answer,
     text_answer,
 )
+from juno_snap.replica.faults import FaultKind, explain
 from juno_snap.replica.history import Request
 from juno_snap.replica.ingress import BAD_REQUEST, RequestError, validate
 from juno_snap.replica.reject import Reject
-from juno_snap.replica.rounds import Ticket
 from juno_snap.units import MIB
 from juno_snap.wire.envelope import CallContent
 
@@ -31,7 +33,6 @@ INGRESS_MAX_BYTES: Final = 2 * MIB
 
 TOO_LARGE: Final = 413
 UNAVAILABLE: Final = 503
-ASYNCHRONOUS_VERSION: Final = 2
 
 NOT_IN_TIME: Final = (
     "Message did not complete execution and certification within the replica defined timeout."
@@ -61,16 +62,31 @@ async def answer_call(node: Node, question: Question) -> Answer:
         try:
             await node.rounds.accept(call, question.target)
         except Reject as reject:
-            return _refused(question.version, reject)
+            return reject_answer(question.version, reject)
         # The same bytes may have come in while the filter was at work.
         known = node.rounds.history.find(request_id)
     if known is not None:
-        return _answer_known(node, question.version, known)
-    ticket = node.rounds.add(call, question.target)
-    question.record.round_number = ticket.round_number
+        return _answer_known(node, question, known)
+    ended = _bring_in(node, question, call)
     if question.version == ASYNCHRONOUS_VERSION:
         return text_answer(ACCEPTED, "", "accepted")
-    return await _wait(node, request_id, ticket)
+    return await _wait(node, question, request_id, ended)
+
+
+def _bring_in(node: Node, question: Question, call: CallContent) -> asyncio.Future[None]:
+    """Give the call to a round; what comes back is done when it has ended."""
+    outcome, wait_ns = None, 0
+    sent_again = node.late_calls.holds(call.request_id())
+    for fault in () if sent_again else question.faults.executing():
+        if fault.kind is FaultKind.LATE:
+            wait_ns = fault.duration_ns
+        else:
+            outcome = Reject(fault.value, explain(fault))
+    if wait_ns:
+        return node.late_calls.add(call, question.target, wait_ns=wait_ns, outcome=outcome)
+    ticket = node.rounds.add(call, question.target, outcome=outcome)
+    question.record.round_number = ticket.round_number
+    return ticket.ended
 
 
 def _check_size(request_id: RequestId, size_bytes: int) -> None:
@@ -82,42 +98,34 @@ def _check_size(request_id: RequestId, size_bytes: int) -> None:
         )
 
 
-async def _wait(node: Node, request_id: RequestId, ticket: Ticket) -> Answer:
-    done, _ = await asyncio.wait({ticket.ended}, timeout=node.options.sync_call_seconds)
-    if not done:
+async def _wait(
+    node: Node, question: Question, request_id: RequestId, ended: asyncio.Future[None]
+) -> Answer:
+    done, _ = await asyncio.wait({ended}, timeout=node.options.sync_call_seconds)
+    if not done or ended.cancelled():
         return text_answer(ACCEPTED, NOT_IN_TIME, "not in time")
     try:
-        ticket.ended.result()
+        ended.result()
     except PreconditionError as error:  # it ran, but that cannot be kept: the replica ends
         raise RequestError(UNAVAILABLE, error.message) from error
-    return _certified(node, request_id)
+    return _certified(node, question, request_id)
 
 
-def _answer_known(node: Node, version: int, known: Request) -> Answer:
+def _answer_known(node: Node, question: Question, known: Request) -> Answer:
     """A request that came in before is not executed again, whatever became of it."""
-    if version == ASYNCHRONOUS_VERSION:
+    if question.version == ASYNCHRONOUS_VERSION:
         return text_answer(ACCEPTED, "", "duplicate")
     if known.outcome is None:
         return text_answer(ACCEPTED, DUPLICATE, "duplicate")
-    return _certified(node, known.request_id)
+    return _certified(node, question, known.request_id)
 
 
-def _certified(node: Node, request_id: RequestId) -> Answer:
+def _certified(node: Node, question: Question, request_id: RequestId) -> Answer:
     request = node.rounds.history.find(request_id)
     outcome = "replied"
     if request is not None and isinstance(request.outcome, Reject):
         outcome = f"rejected {request.outcome.error_code}"
-    certificate = node.certificate(((b"request_status", request_id),))
+    paths = ((b"request_status", request_id),)
+    certificate = node.certificate(paths, question.faults.certifying())
     # The status says that there is a certificate; how the call ended stands in it.
     return cbor_answer({"status": "replied", "certificate": certificate}, outcome)
-
-
-def _refused(version: int, reject: Reject) -> Answer:
-    fields: dict[str, object] = {
-        "reject_code": reject.reject_code,
-        "reject_message": reject.message,
-        "error_code": reject.error_code,
-    }
-    if version != ASYNCHRONOUS_VERSION:
-        fields = {"status": "non_replicated_rejection", **fields}
-    return cbor_answer(fields, f"refused {reject.error_code}")

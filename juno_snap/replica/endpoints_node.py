@@ -1,5 +1,6 @@
 """What the endpoints work with, and what they answer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -7,9 +8,14 @@ from juno_snap.clock import Clock
 from juno_snap.errors import DecodeError
 from juno_snap.ids import Principal
 from juno_snap.replica.certify import Certifier
+from juno_snap.replica.fault_plan import NO_FAULTS, UNHARMED, FaultPlan, RequestFaults
+from juno_snap.replica.faults import Fault, FaultKind
 from juno_snap.replica.ingress import BAD_REQUEST, RequestError
 from juno_snap.replica.keys import ReplicaKeys
+from juno_snap.replica.late_calls import LateCalls
 from juno_snap.replica.options import ReplicaOptions
+from juno_snap.replica.past import StateView
+from juno_snap.replica.reject import Reject
 from juno_snap.replica.request_log import RequestRecord
 from juno_snap.replica.rounds import Rounds
 from juno_snap.replica.rounds_time import SubnetTime
@@ -20,6 +26,9 @@ CBOR: Final = "application/cbor"
 PLAIN_TEXT: Final = "text/plain; charset=utf-8"
 OK: Final = 200
 ACCEPTED: Final = 202
+
+ASYNCHRONOUS_VERSION: Final = 2
+"""Of the call endpoint: it does not wait for the outcome."""
 
 
 @final
@@ -33,14 +42,36 @@ class Node:
     clock: Clock
     time: SubnetTime
     rounds: Rounds
+    late_calls: LateCalls
+    faults: FaultPlan = NO_FAULTS
 
-    def certificate(self, paths: tuple[tuple[bytes, ...], ...]) -> bytes:
-        """A certificate of the state now: the last round, all requests, and the time."""
-        return self.certifier.certificate(
+    def certificate(
+        self, paths: tuple[tuple[bytes, ...], ...], faults: Sequence[Fault] = ()
+    ) -> bytes:
+        """A certificate of the state now: the last round, all requests, and the time.
+
+        ``faults`` are those of its making.
+        """
+        view = StateView(
             canisters=self.rounds.published.branch,
             requests=self.rounds.history.branch,
             time_ns=self.time.now_ns(),
+        )
+        flaw = None
+        for fault in faults:
+            match fault.kind:
+                case FaultKind.OLD_STATE:
+                    view = self.rounds.past.view_at(self.time.now_ns() - fault.duration_ns)
+                case FaultKind.CERTIFICATE:
+                    flaw = fault.flaw
+                case _:
+                    pass
+        return self.certifier.certificate(
+            canisters=view.canisters,
+            requests=view.requests,
+            time_ns=view.time_ns,
             paths=paths,
+            flaw=flaw,
         )
 
 
@@ -53,6 +84,7 @@ class Question:
     target: Principal
     body: bytes
     record: RequestRecord
+    faults: RequestFaults = UNHARMED
 
 
 @final
@@ -79,6 +111,18 @@ def text_answer(status: int, text: str, outcome: str | None = None) -> Answer:
         body=text.encode(),
         outcome=text if outcome is None else outcome,
     )
+
+
+def reject_answer(version: int, reject: Reject) -> Answer:
+    """A reject that this node makes on its own; nobody vouches for it."""
+    fields: dict[str, object] = {
+        "reject_code": reject.reject_code,
+        "reject_message": reject.message,
+        "error_code": reject.error_code,
+    }
+    if version != ASYNCHRONOUS_VERSION:
+        fields = {"status": "non_replicated_rejection", **fields}
+    return cbor_answer(fields, f"refused {reject.error_code}")
 
 
 def open_envelope(question: Question, what: str) -> Envelope:

@@ -4,6 +4,7 @@ Source: interface specification, "Request: Query call".
 """
 
 from dataclasses import replace
+from typing import NoReturn
 
 from juno_snap.ids import Principal
 from juno_snap.replica.certify_canisters import PublishedCanisters
@@ -16,6 +17,7 @@ from juno_snap.replica.endpoints_node import (
     check_canister,
     open_envelope,
 )
+from juno_snap.replica.faults import Fault, explain
 from juno_snap.replica.ingress import BAD_REQUEST, RequestError, validate
 from juno_snap.replica.reject import Reject
 from juno_snap.wire.envelope import QueryContent
@@ -57,6 +59,8 @@ async def answer_query(node: Node, question: Question) -> Answer:
 
     response: QueryResponse
     try:
+        for fault in question.faults.executing():
+            _reject(fault)
         reply = await node.rounds.query(query, time_ns, certify)
         response, outcome = QueryReplied(arg=reply), "replied"
     except Reject as reject:
@@ -68,6 +72,10 @@ async def answer_query(node: Node, question: Question) -> Answer:
         outcome = f"rejected {reject.error_code}"
     body = encode_query_response(_signed(node, query, response, time_ns))
     return Answer(status=OK, content_type=CBOR, body=body, outcome=outcome)
+
+
+def _reject(fault: Fault) -> NoReturn:
+    raise Reject(fault.value, explain(fault))
 
 
 def _signed(

@@ -46,4 +46,5 @@ def _answer(node: Node, question: Question, *, of_subnet: bool) -> Answer:
         root_subnet_id=node.keys.subnet_id,
     )
     reader.check(content.paths)
-    return cbor_answer({"certificate": node.certificate(content.paths)}, "certified")
+    certificate = node.certificate(content.paths, question.faults.certifying())
+    return cbor_answer({"certificate": certificate}, "certified")

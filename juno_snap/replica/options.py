@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
 
+from juno_snap.replica.faults import Fault
+
 SYNC_CALL_SECONDS: Final = 10.0
 """How long a synchronous call waits. Source: dfinity/ic, ``rs/config/src/http_handler.rs``."""
 
@@ -29,6 +31,8 @@ class ReplicaOptions:
     """Gets one JSON line per request, appended."""
     seed: str | None = None
     """Makes the keys; without it they are random, once per directory."""
+    faults: tuple[Fault, ...] = ()
+    """What is to go wrong: see ``faults``."""
     sync_call_seconds: float = SYNC_CALL_SECONDS
     receive_timeout_seconds: float = RECEIVE_TIMEOUT_SECONDS
     compile_cache: Path | None = None

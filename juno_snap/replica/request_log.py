@@ -5,11 +5,12 @@ Tests and people count calls and rounds in it.
 Keys: ``at_ns``, ``kind`` (call, query, read_state, subnet_read_state, status, other), ``version``
 of the endpoint, ``status`` (HTTP), ``outcome``, ``request_bytes``, ``response_bytes``,
 ``duration_ms``; where they apply ``canister``, ``effective_canister``, ``method``, ``sender``,
-``request_id`` (hex), ``round`` (of a call: the round that executes it), ``paths``.
+``request_id`` (hex), ``round`` (of a call: the round that executes it), ``paths``, ``faults``
+(the SPECs of those that happened).
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TextIO, TypeAlias, final
@@ -48,6 +49,7 @@ class RequestRecord:
     """Who asks what of whom, once it is decoded."""
     target: Principal | None = None
     """The canister or subnet in the address."""
+    faults: Sequence[str] = ()
 
     def line(self) -> str:
         """The record as JSON, without the end of the line."""
@@ -68,10 +70,12 @@ class RequestRecord:
 
     def _details(self) -> dict[str, object]:
         """Spelled out only where there is a log to write: principals as text are not cheap."""
+        faults: dict[str, object] = {"faults": list(self.faults)} if self.faults else {}
         content = self.content
         if content is None:
-            return {}
+            return faults
         details: dict[str, object] = {
+            **faults,
             "sender": str(content.sender),
             "effective_canister": str(self.target),
         }

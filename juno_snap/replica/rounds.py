@@ -19,6 +19,7 @@ from juno_snap.ids import Principal
 from juno_snap.replica.certify_canisters import CanisterTrees, PublishedCanisters
 from juno_snap.replica.checkpoints import Checkpoints, has_to_be_written
 from juno_snap.replica.history import History, Outcome, Request
+from juno_snap.replica.past import PastStates, StateView
 from juno_snap.replica.reject import Reject
 from juno_snap.replica.rounds_time import SubnetTime
 from juno_snap.replica.runtime import EXECUTOR_STACK_BYTES
@@ -58,6 +59,8 @@ class _Waiting:
     call: CallContent
     request: Request
     ended: asyncio.Future[None]
+    planned: Reject | None
+    """A fault: the outcome in place of execution."""
 
 
 @final
@@ -74,6 +77,7 @@ class Rounds:
         time: SubnetTime,
         round_ms: int = 0,
         checkpoints: Checkpoints | None = None,
+        past: PastStates | None = None,
     ) -> None:
         self.history = history
         self.published = PublishedCanisters()
@@ -81,6 +85,7 @@ class Rounds:
         self._trees = CanisterTrees()
         self._executor = executor
         self._checkpoints = checkpoints
+        self.past = past or PastStates()
         self._turn = asyncio.Lock()
         self._clock = clock
         self._time = time
@@ -99,6 +104,7 @@ class Rounds:
     async def open(self) -> None:
         """Publish the state that there is. Has to be called once, before anything else."""
         self.published = await self.on_executor(self._refresh)
+        self._note(self._time.now_ns())
 
     async def on_executor(self, work: Callable[[], Result]) -> Result:
         """The result of ``work``, done on the executor thread."""
@@ -125,13 +131,22 @@ class Rounds:
             )
         )
 
-    def add(self, call: CallContent, effective_canister_id: Principal) -> Ticket:
-        """Put a call that was accepted, and is not in the history yet, into the next round."""
+    def add(
+        self,
+        call: CallContent,
+        effective_canister_id: Principal,
+        *,
+        outcome: Reject | None = None,
+    ) -> Ticket:
+        """Put a call that was accepted, and is not in the history yet, into the next round.
+
+        With an ``outcome`` it is not executed: a fault.
+        """
         request = self.history.receive(call, effective_canister_id)
         ended = asyncio.get_running_loop().create_future()
         if not self._waiting:
             self._began_at_ns = self._clock.monotonic_ns()
-        self._waiting.append(_Waiting(call=call, request=request, ended=ended))
+        self._waiting.append(_Waiting(call=call, request=request, ended=ended, planned=outcome))
         if self._running is None:
             self._running = asyncio.create_task(self._run())
         return Ticket(round_number=self._next_number, ended=ended)
@@ -199,6 +214,11 @@ class Rounds:
                 self.history.end(item.request.request_id, outcome, time_ns)
                 item.ended.set_result(None)
             self.history.forget_old(time_ns)
+            self._note(time_ns)
+
+    def _note(self, time_ns: int) -> None:
+        canisters, requests = self.published.branch, self.history.branch
+        self.past.note(StateView(canisters=canisters, requests=requests, time_ns=time_ns))
 
     async def _write_down(
         self, batch: list[_Waiting], outcomes: list[Outcome], time_ns: int
@@ -224,6 +244,8 @@ class Rounds:
             return Reject(
                 "IC0202", f"Ingress message {request_id} timed out waiting to start executing."
             )
+        if item.planned is not None:
+            return item.planned
         try:
             return self._subnet.execute(item.call, time_ns)
         except Reject as reject:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias, final
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from juno_snap.clock import Clock, system_clock
 from juno_snap.errors import PreconditionError
 from juno_snap.replica.background import RunningReplica, announced
-from juno_snap.replica.endpoints import build_app
+from juno_snap.replica.endpoints import BREAK_OFF, build_app
 from juno_snap.replica.options import ReplicaOptions
 from juno_snap.replica.request_log import RequestLog
 from juno_snap.replica.server_state import OpenState, open_state
@@ -117,6 +118,24 @@ class _Server(uvicorn.Server):
         yield
 
 
+@final
+class _Protocol(H11Protocol):
+    """Lets the application break the connection off, for which ASGI has no word."""
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not isinstance(transport, asyncio.Transport):
+            raise TypeError("this is no stream")
+        super().connection_made(transport)
+        app = self.app
+
+        async def with_a_way_out(scope: Scope, receive: Receive, send: Send) -> None:
+            scope[BREAK_OFF] = transport.abort
+            await app(scope, receive, send)
+
+        self.app = with_a_way_out
+
+
 async def _run(
     options: ReplicaOptions, clock: Clock, on_ready: OnReady, stop: asyncio.Event
 ) -> None:
@@ -150,17 +169,17 @@ async def _until_stop(stop: asyncio.Event, state: OpenState) -> None:
 
 async def _stop(server: _Server, serving: "asyncio.Task[None]", state: OpenState) -> None:
     """Execute what waits, answer it, take no more, and write everything down."""
-    await state.node.rounds.finish()
+    await state.finish()
     server.should_exit = True
     await serving
-    await state.node.rounds.finish()
+    await state.finish()
     await state.checkpoint()
 
 
 def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="h11",
+        http=_Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -15,9 +15,13 @@ from juno_snap.replica.background import CACHE_FOLDER
 from juno_snap.replica.certify import Certifier
 from juno_snap.replica.checkpoints import Checkpoints
 from juno_snap.replica.endpoints_node import Node
+from juno_snap.replica.fault_plan import FaultPlan
+from juno_snap.replica.faults import longest_look_back_ns
 from juno_snap.replica.history import History
 from juno_snap.replica.keys import ReplicaKeys, keys_from_seed, keys_in, random_keys
+from juno_snap.replica.late_calls import LateCalls
 from juno_snap.replica.options import ReplicaOptions
+from juno_snap.replica.past import PastStates
 from juno_snap.replica.rounds import Rounds, single_thread
 from juno_snap.replica.rounds_time import SubnetTime
 from juno_snap.replica.runtime import Engine
@@ -40,6 +44,11 @@ class OpenState:
             await asyncio.Event().wait()
         else:
             await self.checkpoints.failed.wait()
+
+    async def finish(self) -> None:
+        """Execute what waits for a round, at once; what a fault holds back is dropped."""
+        self.node.late_calls.drop()
+        await self.node.rounds.finish()
 
     async def checkpoint(self) -> None:
         """Write the state and the request history down, both or neither.
@@ -149,6 +158,7 @@ def _node(
         time=time,
         round_ms=options.round_ms,
         checkpoints=checkpoints,
+        past=PastStates(longest_look_back_ns(options.faults)),
     )
     return Node(
         options=options,
@@ -157,4 +167,6 @@ def _node(
         clock=clock,
         time=time,
         rounds=rounds,
+        late_calls=LateCalls(rounds, clock=clock, time=time),
+        faults=FaultPlan(options.faults),
     )

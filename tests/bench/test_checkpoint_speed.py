@@ -1,4 +1,4 @@
-"""What it costs that management calls wait for the disk. Figures are shown; one ratio is asserted."""
+"""What it costs that management calls wait for the disk. Figures are shown, ratios asserted."""
 
 from juno_snap.replica.options import ReplicaOptions
 from juno_snap.replica.runtime import wasm_from_text

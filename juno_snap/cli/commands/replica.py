@@ -17,6 +17,7 @@ from juno_snap.replica.background import (
     start_background,
     stop_background,
 )
+from juno_snap.replica.faults import parse_fault
 from juno_snap.replica.options import ReplicaOptions
 from juno_snap.settings.paths import replica_directory
 
@@ -37,6 +38,14 @@ Seed = Annotated[
     str | None,
     typer.Option(metavar="TEXT", help="Make the keys from this text, the same each time."),
 ]
+Faults = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fault",
+        metavar="SPEC",
+        help="Let something go wrong, e.g. http=503x2@call:install_code. May be repeated.",
+    ),
+]
 
 
 def register(app: typer.Typer, name: str, line: str) -> None:
@@ -53,6 +62,7 @@ def run(
     round_ms: RoundMs = 0,
     request_log: RequestLog = None,
     seed: Seed = None,
+    faults: Faults = None,
     ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Keep nothing.")] = False,
 ) -> None:
     """Run a local replica here until it is told to end (Ctrl-C)."""
@@ -64,7 +74,12 @@ def run(
         raise InputError("--ephemeral keeps nothing: leave --dir away", value=str(directory))
     place = None if ephemeral else directory or replica_directory(session.state)
     options = ReplicaOptions(
-        port=port, directory=place, round_ms=round_ms, request_log=request_log, seed=seed
+        port=port,
+        directory=place,
+        round_ms=round_ms,
+        request_log=request_log,
+        seed=seed,
+        faults=tuple(map(parse_fault, faults or ())),
     )
     serve(
         options,
@@ -83,6 +98,7 @@ def start(
     round_ms: RoundMs = 0,
     request_log: RequestLog = None,
     seed: Seed = None,
+    faults: Faults = None,
 ) -> None:
     """Start a local replica in the background; it is the network "local" from then on."""
     session = Session(common)
@@ -92,6 +108,7 @@ def start(
         round_ms=round_ms,
         request_log=request_log,
         seed=seed,
+        faults=tuple(map(parse_fault, faults or ())),
     )
     replica = session.run(start_background(options))
     session.output.show(
