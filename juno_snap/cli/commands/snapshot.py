@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from juno_snap.cli.operations import announce, outline_table, report_table, reported
+from juno_snap.cli.operations import announce, outline_table, reading, report_table, reported
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
 from juno_snap.cli.tables import cycles, facts, listing, moment, size
 from juno_snap.cli.wiring import Session
@@ -57,13 +57,15 @@ def create(
         async with session.connect(changes=True) as connection:
             choice = connection.module(module)
             with session.output.watch() as observer:
-                prepared = await prepare_create(
-                    connection.client,
-                    choice.id,
-                    replace=replace,
-                    stop=not no_stop,
-                    stop_timeout_seconds=timeout,
-                    observer=observer,
+                prepared = await reading(
+                    prepare_create(
+                        connection.client,
+                        choice.id,
+                        replace=replace,
+                        stop=not no_stop,
+                        stop_timeout_seconds=timeout,
+                        observer=observer,
+                    )
                 )
             outline = prepared.plan.outline
             if change.dry_run:
@@ -88,7 +90,8 @@ def list_all(common: CommonOptions, module: ModuleOptions) -> None:
 
     async def work() -> SnapshotList:
         async with session.connect(changes=False) as connection:
-            return await list_snapshots(connection.client, connection.module(module).id)
+            choice = connection.module(module)
+            return await reading(list_snapshots(connection.client, choice.id))
 
     found = session.run(work())
     session.output.show(
@@ -115,7 +118,8 @@ def show(
 
     async def work() -> SnapshotDetail:
         async with session.connect(changes=False) as connection:
-            return await show_snapshot(connection.client, connection.module(module).id, which)
+            choice = connection.module(module)
+            return await reading(show_snapshot(connection.client, choice.id, which))
 
     detail = session.run(work())
     session.output.show(detail.to_json(), lambda: facts(_detail_rows(detail)))
@@ -144,13 +148,15 @@ def restore(
         async with session.connect(changes=True) as connection:
             choice = connection.module(module)
             with session.output.watch() as observer:
-                prepared = await prepare_restore(
-                    connection.client,
-                    choice.id,
-                    which,
-                    discard_current=discard_current,
-                    stop_timeout_seconds=timeout,
-                    observer=observer,
+                prepared = await reading(
+                    prepare_restore(
+                        connection.client,
+                        choice.id,
+                        which,
+                        discard_current=discard_current,
+                        stop_timeout_seconds=timeout,
+                        observer=observer,
+                    )
                 )
             outline, snapshot = prepared.plan.outline, prepared.plan.snapshot
             if change.dry_run:
@@ -187,7 +193,7 @@ def delete(
     async def work() -> Document:
         async with session.connect(changes=True) as connection:
             choice = connection.module(module)
-            there = (await list_snapshots(connection.client, choice.id)).snapshots
+            there = (await reading(list_snapshots(connection.client, choice.id))).snapshots
             chosen = (
                 there
                 if all_of_them

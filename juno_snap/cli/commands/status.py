@@ -6,6 +6,7 @@ from typing import Final
 
 import typer
 
+from juno_snap.cli.operations import reading
 from juno_snap.cli.options import CommonOptions, ModuleOptions, spread
 from juno_snap.cli.tables import cycles, facts, size
 from juno_snap.cli.wiring import Connection, ModuleChoice, Session
@@ -48,7 +49,7 @@ def status(common: CommonOptions, module: ModuleOptions) -> None:
                 raise module_not_found(choice.id)
             if connection.agent.identity.principal not in info.controllers:
                 return await _public(connection, choice, info)
-            return _private(choice, await observe(client, choice.id))
+            return _private(choice, await reading(observe(client, choice.id)))
 
     document = session.run(work())
     session.output.show(document, lambda: facts(_rows(document)))
