@@ -1,8 +1,11 @@
 """The configuration through the command line."""
 
+import os
+import subprocess
+
 import pytest
 
-from tests.integration.cli_world import ask, juno_snap, refuse
+from tests.integration.cli_world import ask, child_command, juno_snap, refuse
 
 
 def test_every_setting_is_shown_with_its_origin(cli):
@@ -70,3 +73,20 @@ def test_a_named_file_is_read_instead(cli):
     (cli / "other.toml").write_text("")
     assert ask("config", "check", "--config", "other.toml")["files"] == [str(cli / "other.toml")]
     assert refuse("config", "check", "--config", "none.toml").code == 10
+
+
+def test_a_root_key_that_is_none_is_found(cli):
+    (cli / "juno-snap.toml").write_text(
+        f'[network.stage]\nurl = "http://h"\nroot_key = "{"00" * 133}"\n'
+    )
+    assert refuse("config", "check").error["code"] == "invalid-root-key"
+
+
+@pytest.mark.parametrize("words", [("config", "show"), ("config", "show", "--json"), ("--help",)])
+def test_a_reader_that_has_gone_is_no_mistake(cli, words):
+    with subprocess.Popen(
+        child_command(*words), env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        running.stdout.close()
+        assert running.wait(timeout=30) == 1
+        assert running.stderr.read() == b""

@@ -2,6 +2,7 @@
 
 import json
 import stat
+import time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from juno_snap.agent.identity import generate_ed25519
+from juno_snap.wire.envelope import Delegation
 from tests.integration.cli_world import ask, create_store, juno_snap, look, refuse, run_child
 
 KEY = generate_ed25519(bytes(range(32)))
@@ -138,42 +140,60 @@ def test_a_key_that_others_can_read_is_a_warning(cli, pem, mode):
     assert ran.document["module"]
 
 
+def rsa_key(protection) -> bytes:
+    key = rsa.generate_private_key(65537, 2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection)
+
+
+def public_key() -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
 @pytest.mark.parametrize(
-    ("content", "code"),
+    ("make", "code"),
     [
-        pytest.param(b"nothing", "identity-malformed", id="no PEM"),
+        pytest.param(lambda: b"nothing", "identity-malformed", id="no PEM"),
+        pytest.param(lambda: rsa_key(NoEncryption()), "identity-kind", id="RSA"),
         pytest.param(
-            rsa.generate_private_key(65537, 2048).private_bytes(
-                Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-            ),
-            "identity-kind",
-            id="RSA",
-        ),
-        pytest.param(
-            rsa.generate_private_key(65537, 2048).private_bytes(
-                Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")
-            ),
+            lambda: rsa_key(BestAvailableEncryption(b"x")),
             "identity-passphrase",
             id="RSA with a passphrase",
         ),
-        pytest.param(
-            ec.generate_private_key(ec.SECP256R1())
-            .public_key()
-            .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
-            "identity-kind",
-            id="public key",
-        ),
-        pytest.param(KEY.to_pem().replace(b"M", b"!"), "identity-malformed", id="damaged"),
+        pytest.param(public_key, "identity-kind", id="public key"),
+        pytest.param(lambda: KEY.to_pem().replace(b"M", b"!"), "identity-malformed", id="damaged"),
     ],
 )
-def test_what_is_no_usable_key_is_told(cli, content, code):
+def test_what_is_no_usable_key_is_told(cli, make, code):
     module = create_store(cli)
     before = look(module)
-    file = write_key(cli / "wrong.pem", content)
+    file = write_key(cli / "wrong.pem", make())
     ran = refuse("module", "stop", "--module", "docs", "--identity", file)
     assert (ran.code, ran.error["code"]) == (12, code)
     assert str(file) in ran.error["message"]
     assert look(module) == before
+
+
+def test_a_key_signs_for_whoever_delegated_to_it(cli, pem):
+    owner = generate_ed25519(bytes([7]) * 32)
+    expires_at_ns = time.time_ns() + 3600 * 10**9
+    delegation = Delegation(
+        public_key=KEY.public_key_der, expires_at_ns=expires_at_ns, targets=None, permissions=None
+    )
+    signed = {
+        "delegation": {"pubkey": KEY.public_key_der.hex(), "expiration": f"{expires_at_ns:x}"},
+        "signature": owner.sign(delegation.signing_payload()).hex(),
+    }
+    chain = {"publicKey": owner.public_key_der.hex(), "delegations": [signed]}
+    (cli / "chain.json").write_text(json.dumps(chain))
+    (cli / "juno-snap.toml").write_text(
+        '[identity.ci]\nkey_file = "key.pem"\ndelegation_file = "chain.json"\n'
+    )
+    shown = ask("identity", "show", "--identity", "ci")
+    assert (shown["principal"], shown["kind"]) == (str(owner.principal), "delegated")
+    module = ask("module", "create", "--identity", "ci")["module"]
+    seen = ask("status", "--module", module, "--identity", "ci")
+    assert seen["controllers"] == [str(owner.principal)]
 
 
 def test_a_missing_key_or_name_is_told(cli):
