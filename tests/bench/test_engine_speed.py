@@ -47,7 +47,9 @@ def test_a_snapshot_of_a_large_heap_costs_one_copy_of_it(capsys):
 
 
 def large_module():
-    steps = "(local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 1664525)) (local.get 1)))" * 100
+    steps = (
+        "(local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 1664525)) (local.get 1)))" * 100
+    )
     functions = "".join(
         f"(func (param i32 i32) (result i32) {steps} (i32.xor (local.get 0) (i32.const {number})))"
         for number in range(FUNCTIONS)
