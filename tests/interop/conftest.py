@@ -1,0 +1,53 @@
+"""A replica for each file of tests, and the ways to it: our own client, and Node."""
+
+import json
+
+import pytest
+
+from juno_snap.replica.options import ReplicaOptions
+from juno_snap.replica.server import run_replica
+from tests.integration.management_world import client_of
+from tests.interop.store import OWNER, SEED, Store
+from tests.motoko import motoko_module, require_npm_packages, run_node
+
+
+@pytest.fixture(scope="session")
+def compile_cache(tmp_path_factory):
+    """Each module is compiled once."""
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture(scope="module")
+def replica(compile_cache):
+    """An ephemeral replica in this process."""
+    with run_replica(ReplicaOptions(compile_cache=compile_cache)) as running:
+        yield running
+
+
+@pytest.fixture
+async def client(replica):
+    """The owner's client, to set things up and to look at them from outside."""
+    async with client_of(replica, OWNER) as one:
+        yield one
+
+
+@pytest.fixture
+async def store(client):
+    """A module of the owner's in persistent Motoko."""
+    return await Store.new(client, motoko_module("store_v1"))
+
+
+@pytest.fixture
+def program(replica):
+    """Runs ``clients/{name}.mjs`` with the owner's key; its answer."""
+    require_npm_packages()
+
+    def run(name, **task):
+        common = {"url": replica.url, "root_key": replica.root_key.hex(), "seed": SEED.hex()}
+        ran = run_node(
+            ["node", f"clients/{name}.mjs"], task=json.dumps({**common, **task}, default=str)
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return json.loads(ran.stdout)
+
+    return run
