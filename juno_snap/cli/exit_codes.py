@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import Final
+from typing import ClassVar, Final, final
 
 from juno_snap.errors import (
     ConfigError,
@@ -55,6 +55,15 @@ MEANINGS: Final[Mapping[ExitCode, str]] = {
     ExitCode.CANCELLED: "cancelled; a stopped module was told to start",
 }
 
+
+@final
+class CancelledByPersonError(JunoSnapError):
+    """A person or a system ended the command; what it had stopped has been told to start."""
+
+    default_code: ClassVar[str] = "cancelled"
+    default_hint: ClassVar[str] = "run the command again; juno-snap status shows how things stand"
+
+
 CLASSES: Final[Mapping[type[JunoSnapError], ExitCode]] = {
     JunoSnapError: ExitCode.OTHER,
     InputError: ExitCode.USAGE,
@@ -69,6 +78,7 @@ CLASSES: Final[Mapping[type[JunoSnapError], ExitCode]] = {
     RejectedError: ExitCode.OTHER,
     OutcomeUnknownError: ExitCode.UNKNOWN,
     OperationError: ExitCode.FAILED,
+    CancelledByPersonError: ExitCode.CANCELLED,
 }
 """The nearest class counts: a class that is not here has the code of the one it is derived from."""
 

@@ -11,6 +11,7 @@ from typing import Final
 from juno_snap.agent.delegation import load_delegated
 from juno_snap.agent.identity import Identity, KeyIdentity, anonymous, generate_ed25519, load_pem
 from juno_snap.cli.output import Output
+from juno_snap.cli.running import prompting
 from juno_snap.clock import system_clock
 from juno_snap.errors import IdentityError, NotFoundError, PreconditionError
 from juno_snap.files import is_readable_by_others, read_file
@@ -56,9 +57,7 @@ class Reference:
     stored: StoredIdentity | None = None
 
 
-def choose(
-    settings: Settings, network: Network | None, environment: Mapping[str, str]
-) -> Reference:
+def choose(settings: Settings, network: Network | None) -> Reference:
     """Which identity commands sign with; nothing is opened or made.
 
     Raises:
@@ -66,7 +65,7 @@ def choose(
             not be used on this network unasked.
     """
     origin = settings.origin_of("default_identity")
-    if environment.get("JUNO_TOKEN") and origin not in STRONGER_THAN_TOKEN:
+    if os.environ.get("JUNO_TOKEN") and origin not in STRONGER_THAN_TOKEN:
         raise IdentityError(
             "JUNO_TOKEN is set, but this version does not read it",
             code="token-not-supported",
@@ -212,7 +211,8 @@ def _passphrase(path: Path, output: Output, settings: IdentitySettings | None) -
             code="identity-passphrase",
             hint=f"set {UNLOCK_VARIABLE}, or password_command or password_file in juno-snap.toml",
         )
-    return output.ask_secret(f"passphrase of {path}").encode()
+    with prompting():
+        return output.ask_secret(f"passphrase of {path}").encode()
 
 
 def _printed(command: tuple[str, ...]) -> bytes:

@@ -11,8 +11,9 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
+from juno_snap.cli.words import printable, seconds
 from juno_snap.errors import JunoSnapError
 from juno_snap.events import Notice, Observer, StepFinished, StepStarted, Waiting
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 SCHEMA: Final = 1
 """Version of every JSON document."""
 
-PIPE_WIDTH: Final = 200
-"""Columns where there is no terminal: ids and hashes stay on one line, for grep."""
+PIPE_WIDTH: Final = 1000
+"""Columns where there is no terminal: every fact stays on one line, for grep."""
 
 Human = Callable[[], "RenderableType"]
 
@@ -53,10 +54,18 @@ class Output:
     def show(self, document: Mapping[str, object], human: Human) -> None:
         """The result of the command, as JSON or for people."""
         if self.options.json:
-            sys.stdout.write(json.dumps({"schema": SCHEMA, **document}, indent=2) + "\n")
-            sys.stdout.flush()
+            self.write(json.dumps({"schema": SCHEMA, **document}, indent=2))
         else:
-            _console(sys.stdout.isatty()).print(human())
+            _print(human(), sys.stdout)
+
+    def show_aside(self, renderable: "RenderableType") -> None:
+        """Something for people that is not the result."""
+        _print(renderable, sys.stderr)
+
+    def tell(self, text: str) -> None:
+        """A part of a result that comes piece by piece; left out where it comes as JSON."""
+        if not self.options.json and not self.options.quiet:
+            self.write(printable(text))
 
     def write(self, text: str) -> None:
         """A result that is text in any case."""
@@ -150,22 +159,10 @@ class Output:
             sys.stderr.flush()
 
     def _errors(self) -> "Console":
+        """One console for standard error, so that lines and live steps do not mix."""
         if self._error_console is None:
-            self._error_console = _console(sys.stderr.isatty(), stderr=True)
+            self._error_console = _console(sys.stderr)
         return self._error_console
-
-
-def printable(text: str) -> str:
-    """``text`` without control characters: the network's words must not steer the terminal."""
-    return "".join(
-        character if character.isprintable() or character in "\n\t" else "\N{REPLACEMENT CHARACTER}"
-        for character in text
-    )
-
-
-def seconds(duration_ms: int) -> str:
-    """A duration for people."""
-    return f"{duration_ms / 1000:.1f} s"
 
 
 def causes(error: BaseException) -> Iterator[str]:
@@ -181,16 +178,29 @@ def traceback_of(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
-def _console(is_terminal: bool, *, stderr: bool = False) -> "Console":
+def _print(renderable: "RenderableType", stream: TextIO) -> None:
+    """For a pipe: no padding at the end of lines, and nothing folded."""
+    console = _console(stream)
+    if stream.isatty():
+        console.print(renderable)
+        return
+    with console.capture() as captured:
+        console.print(renderable)
+    stream.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+    stream.flush()
+
+
+def _console(stream: TextIO) -> "Console":
     from rich.console import Console
 
+    is_terminal = stream.isatty()
     plain = bool(os.environ.get("NO_COLOR")) or not is_terminal
     return Console(
-        stderr=stderr,
+        file=stream,
         markup=False,
         highlight=False,
         emoji=False,
         color_system=None if plain else "auto",
         width=None if is_terminal else PIPE_WIDTH,
-        soft_wrap=not is_terminal,
+        soft_wrap=True,
     )

@@ -1,26 +1,21 @@
 """Runs asynchronous work until it ends or a person ends it."""
 
 import asyncio
+import contextlib
+import gc
 import os
 import signal
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from types import FrameType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, Final, TypeVar
 
+from juno_snap.cli.exit_codes import CancelledByPersonError, ExitCode
 from juno_snap.cli.output import Output
-from juno_snap.errors import JunoSnapError
 
 T = TypeVar("T")
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-CANCELLED = 130
-
-
-class CancelledByPersonError(JunoSnapError):
-    """A person or a system ended the command; what was stopped has been told to start."""
-
-    default_code: ClassVar[str] = "cancelled"
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(work: Coroutine[Any, Any, T], output: Output) -> T:
@@ -32,38 +27,60 @@ def run(work: Coroutine[Any, Any, T], output: Output) -> T:
     Raises:
         CancelledByPersonError: It was cancelled, and has ended.
     """
+    if not gc.isenabled():  # see ``main``; what the start has made is not looked at again
+        gc.freeze()
+        gc.enable()
     try:
         return asyncio.run(_interruptible(work, output))
     except asyncio.CancelledError as error:
-        raise CancelledByPersonError(
-            str(error) or "cancelled",
-            hint="run the command again; a dry run or the status shows how things stand",
-        ) from error
+        raise CancelledByPersonError(str(error) or "cancelled") from error
+
+
+@contextlib.contextmanager
+def prompting() -> Iterator[None]:
+    """While a person is asked, a signal ends the question and the command with it.
+
+    Raises:
+        CancelledByPersonError: It came.
+    """
+    if not _gets_signals():
+        yield
+        return
+    before = {number: signal.signal(number, signal.default_int_handler) for number in SIGNALS}
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise CancelledByPersonError("cancelled at the question; nothing was changed") from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 async def _interruptible(work: Coroutine[Any, Any, T], output: Output) -> T:
     task = asyncio.ensure_future(work)
-    if threading.current_thread() is not threading.main_thread():
-        return await task  # only the main thread gets signals
+    if not _gets_signals():
+        return await task
+    loop = asyncio.get_running_loop()
+    seen = False
 
-    def first() -> None:
+    def end_in_order() -> None:
         output.warn("interrupted: ending in order, nothing new is begun; once more leaves at once")
-        for number in SIGNALS:
-            loop.remove_signal_handler(number)
-            signal.signal(number, _leave)
         task.cancel()
 
-    loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    for number in SIGNALS:
-        loop.add_signal_handler(number, first)
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        nonlocal seen
+        if seen:
+            os._exit(ExitCode.CANCELLED)
+        seen = True
+        loop.call_soon_threadsafe(end_in_order)
+
+    before = {number: signal.signal(number, on_signal) for number in SIGNALS}
     try:
         return await task
     finally:
         for number, handler in before.items():
-            loop.remove_signal_handler(number)
             signal.signal(number, handler)
 
 
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    os._exit(CANCELLED)
+def _gets_signals() -> bool:
+    return threading.current_thread() is threading.main_thread()

@@ -7,7 +7,7 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
-from juno_snap.cli.output import printable
+from juno_snap.cli.words import printable
 from juno_snap.units import GIB, KIB, MIB, NS_PER_SECOND, TRILLION_CYCLES
 
 UNITS: Final = ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"))

@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from juno_snap.cli.output import printable, seconds
+from juno_snap.cli.words import printable, seconds
 from juno_snap.events import (
     BytesMoved,
     Event,

@@ -75,13 +75,12 @@ class Session:
 
     def __init__(self, options: CommonOptions) -> None:
         self.options = options
-        self.environment: Mapping[str, str] = os.environ
         self.output = Output(
             OutputOptions(
                 json=options.json,
                 quiet=options.quiet,
                 verbose=options.verbose,
-                headless=options.headless or _is_headless(self.environment),
+                headless=options.headless or _is_headless(),
             )
         )
 
@@ -97,7 +96,7 @@ class Session:
                 "--state": str(options.state) if options.state else None,
             },
             config=options.config,
-            environment=self.environment,
+            environment=os.environ,
             working_directory=Path.cwd(),
         )
 
@@ -133,8 +132,13 @@ class Session:
                 code="confirmation-needed",
                 hint="say --yes to confirm it",
             )
-        if not self.output.confirm(question):
+        if not self.answer(question):
             raise PreconditionError("not confirmed; nothing was changed", code="not-confirmed")
+
+    def answer(self, question: str) -> bool:
+        """Whether the person on the terminal says yes; only where ``output.can_ask``."""
+        with running.prompting():
+            return self.output.confirm(question)
 
     @contextlib.asynccontextmanager
     async def connect(self, *, changes: bool) -> AsyncIterator[Connection]:
@@ -146,7 +150,7 @@ class Session:
                 something on mainnet.
         """
         network = self.network()
-        reference = identities.choose(self.settings, network, self.environment)
+        reference = identities.choose(self.settings, network)
         identity = identities.open_identity(reference, self.settings, self.output)
         options = AgentOptions(
             url=network.url,
@@ -258,6 +262,6 @@ def _named_module(
     return ModuleChoice(id=canister, name=names[0] if names else None, role=None)
 
 
-def _is_headless(environment: Mapping[str, str]) -> bool:
-    in_ci = environment.get("CI", "").lower() not in NOT_A_CI
-    return in_ci or bool(environment.get("JUNO_TOKEN"))
+def _is_headless() -> bool:
+    in_ci = os.environ.get("CI", "").lower() not in NOT_A_CI
+    return in_ci or bool(os.environ.get("JUNO_TOKEN"))

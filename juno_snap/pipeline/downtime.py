@@ -208,12 +208,13 @@ class Downtime:
         """Start the module; what is in the way may be gone a moment later.
 
         Raises:
-            JunoSnapError: The last of several attempts failed.
+            Exception: Whatever the last of several attempts failed with.
         """
         for attempt in range(1, START_ATTEMPTS + 1):
             try:
                 self._started_at_ns = await self._client.start_canister(self._module)
-            except JunoSnapError:
+            except Exception:
+                # Even after an error of ours the module must not stay stopped.
                 if attempt == START_ATTEMPTS:
                     raise
                 await self._clock.sleep(START_PAUSE_SECONDS)

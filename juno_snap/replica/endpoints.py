@@ -115,7 +115,7 @@ class Endpoints:
         record.kind, record.version = endpoint.kind, int(match["version"])
         _check_method(request, "POST")
         _check_content_type(request)
-        target = _parse_target(match["target"])
+        record.target = target = _parse_target(match["target"])
         body = await self._receive(request)
         record.request_bytes = len(body)
         question = Question(version=record.version, target=target, body=body, record=record)

@@ -49,7 +49,7 @@ async def answer_call(node: Node, question: Question) -> Answer:
         raise RequestError(
             BAD_REQUEST, "Could not parse body as call message: it holds another kind of request"
         )
-    question.record.note_content(call, question.target)
+    question.record.content = call
     check_canister(call.canister_id, question.target)
     request_id = call.request_id()
     _check_size(request_id, len(question.body))

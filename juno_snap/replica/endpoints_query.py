@@ -42,7 +42,7 @@ async def answer_query(node: Node, question: Question) -> Answer:
         raise RequestError(
             BAD_REQUEST, "Could not parse body as read request: it holds another kind of request"
         )
-    question.record.note_content(query, question.target)
+    question.record.content = query
     check_canister(query.canister_id, question.target)
     time_ns = node.time.now_ns()
     validate(envelope, time_ns)

@@ -34,7 +34,7 @@ def _answer(node: Node, question: Question, *, of_subnet: bool) -> Answer:
         raise RequestError(
             BAD_REQUEST, "Could not parse body as read request: it holds another kind of request"
         )
-    question.record.note_content(content, question.target)
+    question.record.content = content
     reader = Reader(
         sender=content.sender,
         targets=validate(envelope, node.time.now_ns()),

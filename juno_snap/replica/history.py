@@ -110,7 +110,9 @@ class History:
             DecodeError: Something else.
         """
         history = cls()
-        for item in cbor.as_list(cbor.decode(data, max_bytes=max(len(data), 1)), "the history"):
+        size = max(len(data), 1)
+        listed = cbor.decode(data, max_bytes=size, max_values=size)  # our own file, of any length
+        for item in cbor.as_list(listed, "the history"):
             request = _request(cbor.as_map(item, "a request"))
             history._keep(request)
             heapq.heappush(history._ended, (request.forgotten_at_ns, request.request_id))

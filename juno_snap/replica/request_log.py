@@ -10,7 +10,7 @@ of the endpoint, ``status`` (HTTP), ``outcome``, ``request_bytes``, ``response_b
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TextIO, TypeAlias, final
 
@@ -44,20 +44,10 @@ class RequestRecord:
     response_bytes: int = 0
     duration_ns: int = 0
     round_number: int | None = None
-    details: dict[str, object] = field(default_factory=dict)
-
-    def note_content(self, content: Content, target: Principal | None) -> None:
-        """Fill in who asks what of whom."""
-        self.details["sender"] = str(content.sender)
-        if target is not None:
-            self.details["effective_canister"] = str(target)
-        if isinstance(content, ReadStateContent):
-            self.details["paths"] = [path_text(path) for path in content.paths[:PATHS_SHOWN]]
-            return
-        self.details["canister"] = str(content.canister_id)
-        self.details["method"] = content.method_name
-        if isinstance(content, CallContent):
-            self.details["request_id"] = content.request_id().hex()
+    content: Content | None = None
+    """Who asks what of whom, once it is decoded."""
+    target: Principal | None = None
+    """The canister or subnet in the address."""
 
     def line(self) -> str:
         """The record as JSON, without the end of the line."""
@@ -66,7 +56,7 @@ class RequestRecord:
                 "at_ns": self.at_ns,
                 "kind": self.kind,
                 "version": self.version,
-                **self.details,
+                **self._details(),
                 "round": self.round_number,
                 "status": self.status,
                 "outcome": self.outcome,
@@ -75,6 +65,23 @@ class RequestRecord:
                 "duration_ms": round(self.duration_ns / NS_PER_MS, 3),
             }
         )
+
+    def _details(self) -> dict[str, object]:
+        """Spelled out only where there is a log to write: principals as text are not cheap."""
+        content = self.content
+        if content is None:
+            return {}
+        details: dict[str, object] = {
+            "sender": str(content.sender),
+            "effective_canister": str(self.target),
+        }
+        if isinstance(content, ReadStateContent):
+            paths = [path_text(path) for path in content.paths[:PATHS_SHOWN]]
+            return details | {"paths": paths}
+        details |= {"canister": str(content.canister_id), "method": content.method_name}
+        if isinstance(content, CallContent):
+            details["request_id"] = content.request_id().hex()
+        return details
 
 
 @final

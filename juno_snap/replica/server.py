@@ -71,7 +71,7 @@ def run_replica(
 
 
 def serve(options: ReplicaOptions, *, on_ready: OnReady, clock: Clock | None = None) -> None:
-    """Run a replica until this process gets SIGINT or SIGTERM; its state is on disk on return.
+    """Run a replica until this process gets SIGINT, SIGTERM or SIGHUP; its state is then on disk.
 
     Belongs into the main thread.
 
@@ -83,7 +83,7 @@ def serve(options: ReplicaOptions, *, on_ready: OnReady, clock: Clock | None = N
     async def run() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, stop.set)
         await _run(options, clock or system_clock(), on_ready, stop)
 

@@ -1,6 +1,7 @@
 """Puts a replica together from its directory, and its state back into it."""
 
 import contextlib
+import resource
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ async def open_state(options: ReplicaOptions, clock: Clock) -> AsyncIterator[Ope
         LockedError: Another process uses the directory.
         PreconditionError: The directory is of a newer version, damaged, or of something else.
     """
+    _allow_many_files()
     with contextlib.ExitStack() as stack:
         storage = None
         if options.directory is not None:
@@ -62,6 +64,12 @@ async def open_state(options: ReplicaOptions, clock: Clock) -> AsyncIterator[Ope
         node = _node(options, clock, keys, subnet, history, executor)
         await node.rounds.open()
         yield OpenState(node=node, state=state, storage=storage)
+
+
+def _allow_many_files() -> None:
+    """Each memory, of a canister or a snapshot, is an open file: the usual 1024 are soon gone."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _keys(options: ReplicaOptions) -> ReplicaKeys:

@@ -22,7 +22,7 @@ DEFAULT_MAX_BYTES: Final = 8 * MIB
 DEFAULT_MAX_DEPTH: Final = 128
 """Nested arrays and maps. Source: serde_cbor's recursion limit, with which agent-rs reads."""
 
-VALUES_MAX: Final = 200_000
+DEFAULT_MAX_VALUES: Final = 200_000
 """Values in one message: above the labels that one request may ask for (1000 paths of 127 each).
 
 Bounds the work for a message of many tiny values, such as a hash tree of empty nodes.
@@ -48,7 +48,11 @@ def encode(value: object) -> bytes:
 
 
 def decode(
-    data: bytes, *, max_bytes: int = DEFAULT_MAX_BYTES, max_depth: int = DEFAULT_MAX_DEPTH
+    data: bytes,
+    *,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    max_depth: int = DEFAULT_MAX_DEPTH,
+    max_values: int = DEFAULT_MAX_VALUES,
 ) -> object:
     """The one value in ``data``: int, float, str, bytes, bool, None, list, or dict with str keys.
 
@@ -78,19 +82,17 @@ def decode(
     if stream.tell() != len(data):
         extra = len(data) - stream.tell()
         raise DecodeError(f"{extra} bytes follow the CBOR value", offset=stream.tell())
-    _check_plain(value)
+    _check_plain(value, max_values)
     return value
 
 
-def decode_map(
-    data: bytes, *, max_bytes: int = DEFAULT_MAX_BYTES, max_depth: int = DEFAULT_MAX_DEPTH
-) -> dict[str, object]:
+def decode_map(data: bytes) -> dict[str, object]:
     """Like ``decode``, for a message that is a map.
 
     Raises:
         DecodeError: As ``decode``, or the value is not a map.
     """
-    return as_map(decode(data, max_bytes=max_bytes, max_depth=max_depth), "the message")
+    return as_map(decode(data), "the message")
 
 
 def as_map(value: object, what: str) -> dict[str, object]:
@@ -140,7 +142,7 @@ def _refuse_tag(*_details: object) -> object:
     raise DecodeError("a CBOR tag that the platform does not use")
 
 
-def _check_plain(value: object) -> None:
+def _check_plain(value: object, max_values: int) -> None:
     """Refuse what is left of CBOR's other kinds of value, and more values than anyone sends."""
     waiting = [value]
     seen = 1
@@ -156,5 +158,5 @@ def _check_plain(value: object) -> None:
             seen += len(item)
         elif item is not None and not isinstance(item, bytes | str | int | float):
             raise DecodeError(f"CBOR value of an unexpected kind: {type(item).__name__}")
-        if seen > VALUES_MAX:
-            raise DecodeError(f"CBOR of more than {VALUES_MAX} values")
+        if seen > max_values:
+            raise DecodeError(f"CBOR of more than {max_values} values")

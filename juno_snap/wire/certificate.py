@@ -185,33 +185,18 @@ def verify_certificate(
     subnet_id, key = Principal.self_authenticating(root_key), root
     if certificate.delegation is not None:  # 3
         subnet_id = certificate.delegation.subnet_id
-        delegated = verify_delegation(
-            certificate.delegation, root=root, known=known, check_signature=check_signature
-        )
+        delegated = verify_delegation(certificate.delegation, root, known, check_signature)
         key = delegated.subnet_key
-        _check_not_stale(
-            "the subnet's delegation", delegated.time_ns, now_ns, DELEGATION_MAX_AGE_NS
-        )
-        _check_not_ahead("the subnet's delegation", delegated.time_ns, now_ns, max_ahead_ns)
+        what = "the subnet's delegation"
+        _check_time(what, delegated.time_ns, now_ns, DELEGATION_MAX_AGE_NS, max_ahead_ns)
         if isinstance(scope, CanisterScope):  # 4
             check_ranges(delegated.tree, subnet_id, scope.canister_id)
-    if isinstance(scope, SubnetScope) and scope.subnet_id != subnet_id:  # 4
-        raise TrustError(
-            f"the certificate comes from subnet {subnet_id}, not from {scope.subnet_id}",
-            code="certificate-range",
-        )
-    if not check_signature(key, certificate.signature, signing_message(certificate.tree)):  # 5
-        raise TrustError(
-            "the signature of the certificate does not hold: this network did not make it",
-            code="certificate-signature",
-            hint="check that the network and its root key are the ones you mean",
-        )
-    time_ns = time_of(certificate.tree, "the certificate")  # 6
-    _check_not_stale("the certificate", time_ns, now_ns, max_age_ns)
-    _check_not_ahead("the certificate", time_ns, now_ns, max_ahead_ns)
-    return VerifiedCertificate(
-        tree=certificate.tree, time_ns=time_ns, subnet_id=subnet_id, subnet_key=key
-    )
+    if isinstance(scope, SubnetScope):  # 4
+        _check_subnet(subnet_id, scope.subnet_id)
+    _check_signature(check_signature, key, certificate)  # 5
+    tree, time_ns = certificate.tree, time_of(certificate.tree, "the certificate")  # 6
+    _check_time("the certificate", time_ns, now_ns, max_age_ns, max_ahead_ns)
+    return VerifiedCertificate(tree=tree, time_ns=time_ns, subnet_id=subnet_id, subnet_key=key)
 
 
 def request_status(certificate: VerifiedCertificate, request_id: RequestId) -> RequestStatus:
@@ -224,7 +209,24 @@ def request_status(certificate: VerifiedCertificate, request_id: RequestId) -> R
     return status_in_tree(certificate.tree, request_id)
 
 
-def _check_not_stale(what: str, time_ns: int, now_ns: int, max_age_ns: int) -> None:
+def _check_subnet(signer: Principal, wanted: Principal) -> None:
+    if signer != wanted:
+        raise TrustError(
+            f"the certificate comes from subnet {signer}, not from {wanted}",
+            code="certificate-range",
+        )
+
+
+def _check_signature(check: SignatureCheck, key: bytes, certificate: Certificate) -> None:
+    if not check(key, certificate.signature, signing_message(certificate.tree)):
+        raise TrustError(
+            "the signature of the certificate does not hold: this network did not make it",
+            code="certificate-signature",
+            hint="check that the network and its root key are the ones you mean",
+        )
+
+
+def _check_time(what: str, time_ns: int, now_ns: int, max_age_ns: int, max_ahead_ns: int) -> None:
     if now_ns - time_ns > max_age_ns:
         raise CertificateTimeError(
             f"{what} is {_seconds(now_ns - time_ns)} s old by this computer's clock, at most"
@@ -233,9 +235,6 @@ def _check_not_stale(what: str, time_ns: int, now_ns: int, max_age_ns: int) -> N
             certificate_time_ns=time_ns,
             now_ns=now_ns,
         )
-
-
-def _check_not_ahead(what: str, time_ns: int, now_ns: int, max_ahead_ns: int) -> None:
     if time_ns - now_ns > max_ahead_ns:
         raise CertificateTimeError(
             f"{what} is {_seconds(time_ns - now_ns)} s ahead of this computer's clock, at most"

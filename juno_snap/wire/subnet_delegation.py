@@ -92,7 +92,6 @@ def decode_well_formed(data: bytes, what: str) -> Certificate:
 
 def verify_delegation(
     delegation: SubnetDelegation,
-    *,
     root: bytes,
     known: DelegationCache | None,
     check_signature: SignatureCheck,

@@ -197,6 +197,15 @@ def test_a_kept_heap_has_what_pre_upgrade_wrote_and_no_data_segment_over_it():
     assert bench.reply("show") == fresh_global + (5).to_bytes(8, "little") + b"*+Fresh"
 
 
+def test_a_kept_heap_that_the_new_module_has_no_memory_for_does_no_harm():
+    bench = Bench(wat("persistent"))
+    bench.upgrade(
+        wasm_from_text('(module (@custom "icp:private enhanced-orthogonal-persistence" ""))'),
+        memory_persistence="keep",
+    )
+    assert bench.code.heap.size_bytes == 3 * 65536
+
+
 def test_a_snapshot_has_exported_globals_first_and_then_the_other_mutable_ones():
     code = Bench(wat("state")).code
     assert code.globals == (

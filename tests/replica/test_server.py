@@ -192,7 +192,7 @@ def start_foreground(directory, round_ms=0):
     return process, process.stdout.readline().strip()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_the_foreground_cleanly(directory, number):
     process, url = start_foreground(directory, round_ms=60_000)
     with process, Client(find_running(directory)) as client:

@@ -149,7 +149,7 @@ def mount(code: InstalledCode, instance: Instance) -> None:
 def save(code: InstalledCode, instance: Instance, session: Session) -> None:
     """Take over everything a run changed."""
     code.packed_globals = instance.save_globals()
-    code.heap.save(instance.memory_address, instance.memory_bytes)
+    instance.save_heap(code.heap)
     code.stable.apply(session.stable)
     code.certified_data = session.certified_data
     code.global_timer_ns = session.global_timer_ns

@@ -172,8 +172,7 @@ def _run_pre_upgrade(
         new.stable.apply(session.stable)
         new.certified_data = session.certified_data
         if keep:
-            # The new heap is a copy of the old one: what differs from one differs from the other.
-            new.heap.save(instance.memory_address, instance.memory_bytes)
+            instance.save_heap(new.heap)  # which is still equal to the old one
 
 
 def _begin(

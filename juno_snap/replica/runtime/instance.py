@@ -98,11 +98,6 @@ class Instance:
             ffi.wasmtime_store_delete(self._store)
 
     @property
-    def memory_address(self) -> int:
-        """Where the memory lies in this process; it never moves. 0 without a memory."""
-        return self._base
-
-    @property
     def memory_bytes(self) -> int:
         """How large the memory is now."""
         if self._memory is not None:
@@ -125,6 +120,11 @@ class Instance:
             if bool(error):
                 raise trapped(f"the heap does not fit: {error_text(error)}")
         image.map_at(self._base)
+
+    def save_heap(self, image: HeapImage) -> None:
+        """Write to ``image``, which equals the mounted one, what the memory has since then."""
+        if self._memory is not None:
+            image.save(self._base, self.memory_bytes)
 
     def run_start(self, session: Session) -> None:
         """Run the start function that the module had, if it had one.

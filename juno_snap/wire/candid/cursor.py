@@ -15,15 +15,15 @@ NUMBER_MAX_BITS: Final = 4096
 _NUMBER_MAX_BYTES: Final = NUMBER_MAX_BITS // 7 + 1
 _LENGTH_MAX_BYTES: Final = 10
 _FREE_ALLOWANCE: Final = 20_000
-_ALLOWANCE_PER_BYTE: Final = 8
+_ALLOWANCE_PER_BYTE: Final = 2
 _SINGLE_BYTE_MAX: Final = 0x7F
 
 
 class Cursor:
     """A position in a message. Nothing is copied but what is taken.
 
-    Values that need no bytes (null, reserved, records of them) are paid from an allowance that
-    grows with the message, so that a short message cannot ask for endless work.
+    Values that may need no bytes (null, reserved, records) are paid from an allowance that grows
+    with the message, so that a short message cannot ask for endless work and memory.
     """
 
     __slots__ = ("_allowance", "_depth", "data", "offset")

@@ -129,13 +129,13 @@ class _InterfaceParser(TypeParser):
     def _methods(self, service: CandidType) -> dict[str, Method]:
         actor = service.resolved()
         if not isinstance(actor, Service):
-            raise self._fault(f"a service is a {actor.kind}")
+            raise InputError(f"the service is of type {actor.kind}")
         return {name: self._method(name, part) for name, part in actor.methods.items()}
 
     def _method(self, name: str, part: CandidType) -> Method:
         func = part.resolved()
         if not isinstance(func, Func):
-            raise self._fault(f"method {name} is a {func.kind}")
+            raise InputError(f"method {name} is of type {func.kind}")
         mode: MethodMode = "update"
         for said in sorted(func.modes):
             mode = said

@@ -197,9 +197,10 @@ def _float_text(value: float, *, is_single: bool) -> str:
     if not is_single or not math.isfinite(value):
         return repr(value)
     for digits in range(1, _FLOAT32_DIGITS + 1):
-        text = repr(float(f"{value:.{digits}g}"))
-        if struct.pack("<f", float(text)) == struct.pack("<f", value):
-            return text
+        rounded = float(f"{value:.{digits}g}")
+        # Rounding up near the largest float32 may leave its range.
+        if FLOAT32.is_value(rounded) and struct.pack("<f", rounded) == struct.pack("<f", value):
+            return repr(rounded)
     return repr(value)
 
 

@@ -208,6 +208,8 @@ class TypeParser(Words):
         modes: list[FuncMode] = []
         while self._next.text in MODES:
             modes.append(MODES[self._take().text])
+        if results and "oneway" in modes:
+            raise self._fault("a oneway function has no results", self._tokens[self._at - 1].offset)
         return Func(args, results, modes)
 
     def _type_list(self) -> list[CandidType]:

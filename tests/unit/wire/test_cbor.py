@@ -82,6 +82,8 @@ def test_limits_are_arguments():
         cbor.decode(bytes.fromhex("818100"), max_depth=1)
     with pytest.raises(DecodeError, match="above the limit of 2"):
         cbor.decode(bytes.fromhex("818100"), max_bytes=2)
+    with pytest.raises(DecodeError, match="more than 2 values"):
+        cbor.decode(bytes.fromhex("818100"), max_values=2)
 
 
 def test_what_has_no_form_is_the_callers_mistake():

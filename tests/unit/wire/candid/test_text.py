@@ -39,6 +39,7 @@ from juno_snap.wire.candid import (
 
 MANAGEMENT = Principal(b"")
 CANISTER = Principal.parse("rrkah-fqaaa-aaaaa-aaaaq-cai")
+NO_PRINCIPAL = "'aaaaa-ab' is not a principal: its letters or its checksum are wrong"
 PAIR = Record({"a": NAT, "b": Opt(TEXT)})
 
 
@@ -225,8 +226,7 @@ def test_a_recursive_type_can_be_expected():
         ("(variant {})", 1, 11, "expected a field, found }"),
         ("(variant { a; b })", 1, 15, "expected }, found b"),
         ("(blob 1)", 1, 7, "expected a text, found 1"),
-        ('(principal "aaaaa-ab")', 1, 12, "'aaaaa-ab' is not a principal: "
-         "its letters or its checksum are wrong"),
+        ('(principal "aaaaa-ab")', 1, 12, NO_PRINCIPAL),
         ("(principal aaaaa)", 1, 12, "expected a principal in quotes, found aaaaa"),
         ('(func "aaaaa-aa")', 1, 17, "expected ., found )"),
         ("(256 : nat8)", 1, 2, "256 is no nat8"),

@@ -1,0 +1,159 @@
+"""``juno-snap status``: what a module is, holds and needs."""
+
+import json
+from collections.abc import Iterator
+from typing import Final
+
+import typer
+
+from juno_snap.cli.operations import reading
+from juno_snap.cli.options import CommonOptions, ModuleOptions, spread
+from juno_snap.cli.tables import cycles, facts, size
+from juno_snap.cli.wiring import Connection, ModuleChoice, Session
+from juno_snap.errors import TransportError
+from juno_snap.management.types import CertifiedInfo
+from juno_snap.pipeline.costs import freezing_reserve_cycles
+from juno_snap.pipeline.observe import PACKAGE_METADATA, Observation, module_not_found, observe
+from juno_snap.pipeline.report import hex_or_none, snapshot_json
+from juno_snap.units import SNAPSHOTS_MAX
+
+Document = dict[str, object]
+
+ROLES: Final = {
+    "@junobuild/satellite": "satellite",
+    "@junobuild/mission-control": "mission-control",
+    "@junobuild/orbiter": "orbiter",
+}
+"""Names in ``juno:package``. Source: juno-js, ``packages/admin``."""
+
+LOW_DAYS: Final = 30
+"""A module that would freeze within this time is worth a word."""
+
+
+def register(app: typer.Typer, name: str, line: str) -> None:
+    """Add the command."""
+    app.command(name, help=line)(status)
+
+
+@spread
+def status(common: CommonOptions, module: ModuleOptions) -> None:
+    """What a module is, holds and needs."""
+    session = Session(common)
+
+    async def work() -> Document:
+        async with session.connect(changes=False) as connection:
+            choice = connection.module(module)
+            client = connection.client
+            info = await client.canister_info(choice.id)
+            if not info.exists:
+                raise module_not_found(choice.id)
+            if connection.agent.identity.principal not in info.controllers:
+                return await _public(connection, choice, info)
+            return _private(choice, await reading(observe(client, choice.id)))
+
+    document = session.run(work())
+    session.output.show(document, lambda: facts(_rows(document)))
+
+
+async def _public(connection: Connection, choice: ModuleChoice, info: CertifiedInfo) -> Document:
+    """What anybody may know."""
+    try:
+        package = await connection.client.metadata(choice.id, PACKAGE_METADATA)
+    except TransportError as error:
+        if not error.status:
+            raise
+        package = None  # the section is there, for controllers only
+    caller = connection.agent.identity.principal
+    return {
+        **_identity(choice, package),
+        "status": None,
+        "module_hash": hex_or_none(info.module_hash),
+        "controllers": [str(controller) for controller in info.controllers],
+        "cycles": None,
+        "memory_size_bytes": None,
+        "freezing": None,
+        "snapshots": None,
+        "advice": [f"{caller} is no controller: only the certified public part is shown"],
+    }
+
+
+def _private(choice: ModuleChoice, seen: Observation) -> Document:
+    """What controllers may know."""
+    status = seen.status
+    reserve = freezing_reserve_cycles(status)
+    burned = status.idle_cycles_burned_per_day
+    days = max(0, status.cycles - reserve) / burned if burned else None
+    return {
+        **_identity(choice, seen.package),
+        "status": status.status,
+        "module_hash": hex_or_none(status.module_hash),
+        "controllers": [str(controller) for controller in status.settings.controllers],
+        "cycles": str(status.cycles),
+        "memory_size_bytes": status.memory_size_bytes,
+        "freezing": {
+            "threshold_seconds": status.settings.freezing_threshold_seconds,
+            "reserve_cycles": str(reserve),
+            "idle_cycles_burned_per_day": str(burned),
+            "days_left": None if days is None else round(days, 1),
+        },
+        "snapshots": [snapshot_json(snapshot) for snapshot in seen.snapshots],
+        "advice": list(_advice(seen, days)),
+    }
+
+
+def _identity(choice: ModuleChoice, package: bytes | None) -> Document:
+    name, version = _package(package)
+    return {
+        "module": str(choice.id),
+        "name": choice.name,
+        "role": choice.role or ROLES.get(name or ""),
+        "version": version,
+    }
+
+
+def _package(content: bytes | None) -> tuple[str | None, str | None]:
+    """Name and version that Juno's own metadata gives; none where it is missing or malformed."""
+    try:
+        package = json.loads(content or b"")
+        return str(package["name"]), str(package["version"])
+    except (ValueError, KeyError, TypeError):
+        return None, None
+
+
+def _advice(seen: Observation, days: float | None) -> Iterator[str]:
+    if seen.module_hash is None:
+        yield "it is empty: install code with juno-snap module install"
+    if not seen.is_running:
+        yield f"it is {seen.status.status}: start it with juno-snap module start"
+    if seen.module_hash is not None and not seen.snapshots:
+        yield "it has no snapshot: take one with juno-snap snapshot create"
+    if len(seen.snapshots) >= SNAPSHOTS_MAX:
+        yield "no slot for a snapshot is free: delete one with juno-snap snapshot delete"
+    if days is not None and days < LOW_DAYS:
+        yield f"it freezes in {days:.0f} days: top it up with cycles"
+    if seen.stored_chunks:
+        yield (
+            f"{len(seen.stored_chunks)} chunks in its chunk store cost cycles: an upgrade uses or "
+            "clears them"
+        )
+
+
+def _rows(document: Document) -> list[tuple[str, object]]:
+    rows: list[tuple[str, object]] = [
+        (key.replace("_", " "), document[key])
+        for key in ("module", "name", "role", "version", "status", "module_hash")
+    ]
+    rows.append(("controllers", "\n".join(_texts(document["controllers"]))))
+    if document["cycles"] is not None:
+        rows.append(("cycles", cycles(int(str(document["cycles"])))))
+        rows.append(("memory", size(int(str(document["memory_size_bytes"])))))
+    freezing, snapshots = document["freezing"], document["snapshots"]
+    if isinstance(freezing, dict) and freezing["days_left"] is not None:
+        rows.append(("freezes in", f"{freezing['days_left']} days"))
+    if isinstance(snapshots, list):
+        rows.append(("snapshots", f"{len(snapshots)} of {SNAPSHOTS_MAX}"))
+    return [*rows, *(("advice", line) for line in _texts(document["advice"]))]
+
+
+def _texts(value: object) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list) else []

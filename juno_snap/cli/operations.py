@@ -1,0 +1,122 @@
+"""What commands that run an operation share: showing plans and reports, asking before acting."""
+
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from juno_snap.cli.tables import cycles, facts, listing
+from juno_snap.cli.wiring import Session
+from juno_snap.cli.words import seconds
+from juno_snap.errors import OutcomeUnknownError, TransportError
+from juno_snap.pipeline.plan_parts import Outline
+from juno_snap.pipeline.report import (
+    OperationCancelledError,
+    OperationFailedError,
+    OperationUnknownError,
+    Report,
+    RestoreReport,
+    SnapshotReport,
+    UpgradeReport,
+    hex_or_none,
+)
+
+T = TypeVar("T")
+
+
+async def reported(session: Session, work: Coroutine[Any, Any, T]) -> T:
+    """The result of ``work``; the report of an operation that ends badly is shown all the same."""
+    try:
+        return await work
+    except (OperationFailedError, OperationUnknownError, OperationCancelledError) as error:
+        report = error.report
+        session.output.show(report.to_json(), lambda: report_table(report))
+        raise
+
+
+async def reading(work: Coroutine[Any, Any, T]) -> T:
+    """The result of ``work`` that only reads.
+
+    Some reads are calls that every node carries out; a call without a certified outcome is
+    nothing to worry about where it changes nothing: it is a network that does not answer.
+
+    Raises:
+        TransportError: That.
+    """
+    try:
+        return await work
+    except OutcomeUnknownError as error:
+        cause = error.__cause__ or error.__context__
+        url = cause.url if isinstance(cause, TransportError) else ""
+        raise TransportError(
+            f"the network gave no usable answer; nothing was changed: {error.message}",
+            url=url,
+            hint="check the network's address, then try again",
+        ) from error
+
+
+def announce(session: Session, outline: Outline) -> None:
+    """Say what speaks against a plan without stopping it."""
+    for remark in outline.warnings:
+        session.output.warn(remark.text)
+
+
+def outline_table(outline: Outline) -> RenderableType:
+    """A plan for people: steps, cost, then all that should be known."""
+    steps = listing(
+        ["STEP", "WHAT", "CALLS"],
+        [(step.name, step.text, step.update_calls) for step in outline.steps],
+    )
+    estimate = outline.cycles
+    enough = "enough" if estimate.ok else "not enough"
+    lines = [
+        Text(""),
+        Text(f"{outline.update_calls} update calls in {outline.rounds} rounds"),
+        Text(
+            f"cycles: {cycles(estimate.required)} needed at most, "
+            f"{cycles(estimate.available)} there: {enough}"
+        ),
+    ]
+    lines += [Text(f"warning: {remark.text}", style="yellow") for remark in outline.warnings]
+    lines += [
+        Text(f"asks: {ask.text} ({' or '.join(ask.flags)})", style="yellow") for ask in outline.asks
+    ]
+    lines += [Text(f"refused: {refusal.text}", style="red") for refusal in outline.refusals]
+    return Group(steps, *lines)
+
+
+def report_table(report: Report) -> RenderableType:
+    """A report for people; its steps were told while they ran."""
+    common = report.facts
+    rows: list[tuple[str, object]] = [("module", common.module), ("operation", common.operation)]
+    match report:
+        case UpgradeReport():
+            rows += [
+                ("outcome", report.outcome),
+                ("old hash", hex_or_none(report.old_hash)),
+                ("new hash", report.new_hash.hex()),
+                ("snapshot", report.snapshot),
+                ("given up", ", ".join(map(str, report.replaced)) or None),
+            ]
+        case RestoreReport():
+            rows += [
+                ("outcome", report.outcome),
+                ("loaded", report.snapshot),
+                ("safety snapshot", report.safety_snapshot),
+                ("changes undone", report.versions_passed),
+            ]
+        case SnapshotReport(snapshot=snapshot):
+            rows += [
+                ("snapshot", snapshot.id if snapshot else None),
+                ("given up", ", ".join(map(str, report.replaced)) or None),
+            ]
+    rows += [
+        ("runs now", hex_or_none(common.module_hash)),
+        ("status", common.module_status),
+        ("downtime", seconds(common.downtime_ms)),
+        ("duration", seconds(common.duration_ms)),
+    ]
+    rows += [(f"failed: {fault.step}", fault.message) for fault in common.errors]
+    rows += [("warning", warning) for warning in common.warnings]
+    return facts(rows)
