@@ -1,14 +1,15 @@
 """A replica for each file of tests, and the ways to it: our own client, and Node."""
 
-import json
+import functools
 
 import pytest
 
 from juno_snap.replica.options import ReplicaOptions
 from juno_snap.replica.server import run_replica
 from tests.integration.management_world import client_of
-from tests.interop.store import OWNER, SEED, Store
-from tests.motoko import motoko_module, require_npm_packages, run_node
+from tests.interop.programs import run_program
+from tests.interop.store import OWNER, Store
+from tests.motoko import motoko_module
 
 
 @pytest.fixture(scope="session")
@@ -39,15 +40,5 @@ async def store(client):
 
 @pytest.fixture
 def program(replica):
-    """Runs ``clients/{name}.mjs`` with the owner's key; its answer."""
-    require_npm_packages()
-
-    def run(name, **task):
-        common = {"url": replica.url, "root_key": replica.root_key.hex(), "seed": SEED.hex()}
-        ran = run_node(
-            ["node", f"clients/{name}.mjs"], task=json.dumps({**common, **task}, default=str)
-        )
-        assert ran.returncode == 0, ran.stdout + ran.stderr
-        return json.loads(ran.stdout)
-
-    return run
+    """Runs a program of ``clients/`` at the replica."""
+    return functools.partial(run_program, replica=replica)

@@ -1,5 +1,6 @@
 """A module that keeps documents, in Motoko or in Rust, reached over HTTP by our own client."""
 
+import asyncio
 import hashlib
 from dataclasses import dataclass
 
@@ -34,10 +35,13 @@ class Store:
         if len(wasm_module) <= ONE_MESSAGE_BYTES:
             await self.client.install_code(self.id, mode, wasm_module, arg)
             return
-        hashes = [
-            await self.client.upload_chunk(self.id, wasm_module[begin : begin + CHUNK_BYTES])
-            for begin in range(0, len(wasm_module), CHUNK_BYTES)
-        ]
+        pieces = range(0, len(wasm_module), CHUNK_BYTES)
+        hashes = await asyncio.gather(
+            *(
+                self.client.upload_chunk(self.id, wasm_module[begin : begin + CHUNK_BYTES])
+                for begin in pieces
+            )
+        )
         whole = hashlib.sha256(wasm_module).digest()
         await self.client.install_chunked_code(self.id, mode, hashes, whole, arg)
         await self.client.clear_chunk_store(self.id)

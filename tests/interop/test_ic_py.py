@@ -1,9 +1,10 @@
 """ic-py's own agent: it calls, polls and reads the certified state by the older endpoints.
 
 What it cannot, and so is no proof here: it verifies no certificate and no query; it never looks at
-the answer to a call, so that a refusal before consensus makes it poll until its time is over; its
-Candid parser refuses named arguments; and since cbor2 6 gives frozen values below a tag, it takes
-each answer to a query for malformed unless its client removes the tag, as ``Untagged`` does.
+the answer to a call, so that a refusal before consensus makes it poll until its time is over; it
+sends no nonce, so that the same call twice in a second is one; its Candid parser refuses named
+arguments; and since cbor2 6 gives frozen values below a tag, it takes each answer to a query for
+malformed unless its client removes the tag, as ``Untagged`` does.
 """
 
 import hashlib
@@ -139,13 +140,12 @@ async def test_management_calls(owner, client):
     wasm = motoko_module("store_v1")
     code = {"mode": {"install": None}, "wasm_module": wasm, "arg": NO_ARGUMENTS}
     management.install_code({**module, **code})
+    management.start_canister(module)
     management.stop_canister(module)
     (status,) = management.canister_status(module)
     assert status["status"] == {"stopped": None}
     assert bytes(status["module_hash"][0]) == hashlib.sha256(wasm).digest()
-    management.start_canister(module)
     management.uninstall_code(module)
-    management.stop_canister(module)
     management.delete_canister(module)
     info = await client.canister_info(OurPrincipal.parse(module["canister_id"]))
     assert not info.exists
