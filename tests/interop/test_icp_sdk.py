@@ -9,7 +9,7 @@ import pytest
 
 from juno_snap.ids import SnapshotId
 from tests.azle import rust_module
-from tests.interop.store import OWNER
+from tests.interop.store import OWNER, Store
 from tests.motoko import motoko_module
 
 pytestmark = [pytest.mark.interop, pytest.mark.anyio]
@@ -52,6 +52,13 @@ async def test_keys_of_each_kind_and_delegations(program, store):
     assert len({tried["principal"] for tried in told.values()}) == 4
 
 
+@pytest.mark.parametrize("skew_ms", [-900_000, 900_000])
+async def test_a_client_whose_clock_is_wrong_asks_for_the_time(program, store, skew_ms):
+    told = program("skewed", module=store.id, skew_ms=skew_ms)
+    assert told["document"] == ["value"]
+    assert abs(told["difference_ms"] + skew_ms) < 60_000
+
+
 async def test_certified_state(program, client, store):
     told = program("state", module=store.id)
     info = await client.canister_info(store.id)
@@ -62,6 +69,14 @@ async def test_certified_state(program, client, store):
     assert told["absent"] is None
     assert told["subnet_key"] == client.agent.root_key.hex()
     assert len(told["nodes"]) == 1
+
+
+async def test_a_certified_variable_is_proven(program, client):
+    module = (await Store.new(client, motoko_module("certified"))).id
+    told = program("certified", module=module)
+    assert told["empty"] == {"value": "", "proven": ""}
+    assert told["certified"] == told["kept"] == {"value": "07" * 32, "proven": "07" * 32}
+    assert told["too_long"]["error_code"] == "IC0504"
 
 
 async def test_the_life_of_a_module(program, tmp_path):
