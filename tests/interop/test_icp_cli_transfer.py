@@ -1,4 +1,8 @@
-"""The platform's command line, icp: snapshots to disk and back, large modules, settings, logs."""
+"""The platform's command line, icp: snapshots to disk and back, large modules, settings, projects.
+
+What it cannot at this replica: ``create`` and ``top-up`` want the network's cycles canisters, and
+``delete`` those too unless the cycles are left behind.
+"""
 
 import hashlib
 import json
@@ -17,15 +21,15 @@ pytestmark = [pytest.mark.interop, pytest.mark.anyio]
 
 
 @pytest.fixture
-def icp(replica, tmp_path):
-    """The program, with the owner's key, at the replica whose root key it is told."""
-    program = require_npm_packages() / "@icp-sdk" / "icp-cli-linux-x64" / "bin" / "icp"
+def program(tmp_path):
+    """The program, with the owner's key as the identity "owner", in an empty folder."""
+    place = require_npm_packages() / "@icp-sdk" / "icp-cli-linux-x64" / "bin" / "icp"
     key = tmp_path / "owner.pem"
     key.write_bytes(OWNER.to_pem())
 
     def run(*arguments):
         ran = subprocess.run(
-            [program, *map(str, arguments)],
+            [place, *map(str, arguments)],
             cwd=tmp_path,
             env={**os.environ, "DO_NOT_TRACK": "1", "NO_COLOR": "1"},
             capture_output=True,
@@ -36,9 +40,15 @@ def icp(replica, tmp_path):
         assert ran.returncode == 0, f"{arguments}\n{ran.stdout}\n{ran.stderr}"
         return ran.stdout
 
-    network = ["--network", replica.url, "--root-key", replica.root_key.hex()]
     run("identity", "import", "owner", "--from-pem", key, "--storage", "plaintext")
-    return lambda *arguments: run("canister", *arguments, *network, "--identity", "owner")
+    return run
+
+
+@pytest.fixture
+def icp(program, replica):
+    """``icp canister ...`` at the replica, whose root key it is told."""
+    network = ["--network", replica.url, "--root-key", replica.root_key.hex()]
+    return lambda *arguments: program("canister", *arguments, *network, "--identity", "owner")
 
 
 async def test_a_snapshot_goes_to_disk_and_comes_back(icp, client, store, tmp_path):
@@ -155,3 +165,44 @@ async def test_a_module_is_deleted(icp, client, store):
     await client.stop_canister(store.id)
     icp("delete", store.id, "--no-recover-cycles")
     assert not (await client.canister_info(store.id)).exists
+
+
+async def test_a_call_that_was_signed_without_a_network_is_sent_later(
+    program, icp, store, tmp_path
+):
+    interface = await store.client.metadata(store.id, "candid:service")
+    tmp_path.joinpath("store.did").write_bytes(interface)
+    call = ("call", store.id, "set_document", '("key", "signed")', "--candid", "store.did")
+    icp(*call, "--sign-only", "message.json")
+    assert await store.read("key") is None
+    program("message", "send", "message.json")
+    assert await store.read("key") == "signed"
+
+
+PROJECT = """
+canisters:
+  - name: store
+    build: {steps: [{type: pre-built, path: store_v2.wasm}]}
+    settings: {environment_variables: {STAGE: deployed}, freezing_threshold: 31d}
+networks:
+  - {name: here, mode: connected, url: "URL", root-key: ROOT_KEY}
+environments:
+  - {name: test, network: here, canisters: [store]}
+"""
+
+
+async def test_a_project_is_deployed_to_a_canister_that_it_is_linked_to(
+    program, replica, client, store, tmp_path
+):
+    await store.write("key", "kept")
+    wasm = tmp_path / "store_v2.wasm"
+    wasm.write_bytes(motoko_module(wasm.stem))
+    project = PROJECT.replace("URL", replica.url).replace("ROOT_KEY", replica.root_key.hex())
+    tmp_path.joinpath("icp.yaml").write_text(project, encoding="utf-8")
+    program("canister", "link", "store", store.id, "--environment", "test")
+    program("deploy", "--environment", "test", "--identity", "owner", "--yes")
+    assert (await store.version(), await store.read("key")) == ("2", "kept")
+    settings = (await client.canister_status(store.id)).settings
+    assert settings.freezing_threshold_seconds == 31 * 86_400
+    assert settings.environment_variables["STAGE"] == "deployed"
+    assert settings.environment_variables["PUBLIC_CANISTER_ID:store"] == str(store.id)
