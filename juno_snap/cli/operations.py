@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from juno_snap.cli.session import Session
 from juno_snap.cli.tables import cycles, facts, listing
-from juno_snap.cli.wiring import Session
 from juno_snap.cli.words import seconds
 from juno_snap.errors import OutcomeUnknownError, TransportError
 from juno_snap.pipeline.plan_parts import Outline

@@ -68,6 +68,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         help="Safe snapshots and upgrades of Juno modules on the Internet Computer.",
         epilog=help_epilog(),
         no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
         rich_markup_mode="rich",
         pretty_exceptions_enable=False,
     )

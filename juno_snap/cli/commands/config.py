@@ -8,8 +8,9 @@ import typer
 
 from juno_snap.cli import identities
 from juno_snap.cli.options import CommonOptions, spread
+from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, listing
-from juno_snap.cli.wiring import Session, pinned_key
+from juno_snap.cli.wiring import pinned_key
 from juno_snap.files import is_readable_by_others
 from juno_snap.settings.identities import key_file_of
 from juno_snap.settings.model import Settings

@@ -8,8 +8,8 @@ import typer
 
 from juno_snap.cli import identities
 from juno_snap.cli.options import CommonOptions, spread
+from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, listing
-from juno_snap.cli.wiring import Session
 from juno_snap.errors import ConfigError, IdentityError
 from juno_snap.files import read_file
 from juno_snap.settings.identities import (

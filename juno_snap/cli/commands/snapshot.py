@@ -7,8 +7,9 @@ import typer
 
 from juno_snap.cli.operations import announce, outline_table, reading, report_table, reported
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
+from juno_snap.cli.session import Session
 from juno_snap.cli.tables import cycles, facts, listing, moment, size
-from juno_snap.cli.wiring import Session
+from juno_snap.cli.wiring import connect
 from juno_snap.errors import InputError
 from juno_snap.pipeline.create import prepare_create, run_create
 from juno_snap.pipeline.report import RestoreReport, SnapshotReport, hex_or_none
@@ -54,7 +55,7 @@ def create(
     timeout = stop_timeout_seconds or session.settings.stop_timeout_seconds
 
     async def work() -> SnapshotReport | None:
-        async with session.connect(changes=True) as connection:
+        async with connect(session, changes=True) as connection:
             choice = connection.module(module)
             with session.output.watch() as observer:
                 prepared = await reading(
@@ -89,7 +90,7 @@ def list_all(common: CommonOptions, module: ModuleOptions) -> None:
     session = Session(common)
 
     async def work() -> SnapshotList:
-        async with session.connect(changes=False) as connection:
+        async with connect(session, changes=False) as connection:
             choice = connection.module(module)
             return await reading(list_snapshots(connection.client, choice.id))
 
@@ -117,7 +118,7 @@ def show(
     session = Session(common)
 
     async def work() -> SnapshotDetail:
-        async with session.connect(changes=False) as connection:
+        async with connect(session, changes=False) as connection:
             choice = connection.module(module)
             return await reading(show_snapshot(connection.client, choice.id, which))
 
@@ -145,7 +146,7 @@ def restore(
     timeout = stop_timeout_seconds or session.settings.stop_timeout_seconds
 
     async def work() -> RestoreReport | None:
-        async with session.connect(changes=True) as connection:
+        async with connect(session, changes=True) as connection:
             choice = connection.module(module)
             with session.output.watch() as observer:
                 prepared = await reading(
@@ -191,7 +192,7 @@ def delete(
         raise InputError("say which snapshots: ids, or --all", code="usage")
 
     async def work() -> Document:
-        async with session.connect(changes=True) as connection:
+        async with connect(session, changes=True) as connection:
             choice = connection.module(module)
             there = (await reading(list_snapshots(connection.client, choice.id))).snapshots
             chosen = (

@@ -8,8 +8,9 @@ import typer
 
 from juno_snap.cli.operations import reading
 from juno_snap.cli.options import CommonOptions, ModuleOptions, spread
+from juno_snap.cli.session import Session
 from juno_snap.cli.tables import cycles, facts, size
-from juno_snap.cli.wiring import Connection, ModuleChoice, Session
+from juno_snap.cli.wiring import Connection, ModuleChoice, connect
 from juno_snap.errors import TransportError
 from juno_snap.management.types import CertifiedInfo
 from juno_snap.pipeline.costs import freezing_reserve_cycles
@@ -41,7 +42,7 @@ def status(common: CommonOptions, module: ModuleOptions) -> None:
     session = Session(common)
 
     async def work() -> Document:
-        async with session.connect(changes=False) as connection:
+        async with connect(session, changes=False) as connection:
             choice = connection.module(module)
             client = connection.client
             info = await client.canister_info(choice.id)

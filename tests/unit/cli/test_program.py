@@ -52,6 +52,10 @@ def test_the_version_is_told():
     assert said("--version") == (0, f"juno-snap {__version__}\n", "")
 
 
+def test_the_help_has_a_short_word_too():
+    assert said("upgrade", "-h") == said("upgrade", "--help")
+
+
 def test_the_help_names_every_command_and_exit_code():
     code, out, _ = said("--help")
     assert code == 0
