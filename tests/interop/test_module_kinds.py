@@ -11,7 +11,7 @@ import pytest
 
 from juno_snap.errors import RejectedError
 from tests.azle import rust_module
-from tests.interop.store import Store
+from tests.interop.store import NO_ARGUMENTS, Store
 from tests.motoko import motoko_module
 
 pytestmark = [pytest.mark.interop, pytest.mark.anyio]
@@ -78,6 +78,31 @@ async def test_a_trap_in_an_update_changes_nothing(store, kind):
         await store.write_and_trap("a", "lost")
     assert (refused.value.error_code, refused.value.certified) == ("IC0503", True)
     assert await store.read("a") == "kept"
+
+
+@pytest.mark.parametrize(
+    "wasm_module",
+    [
+        pytest.param(lambda: motoko_module("endless"), id="persistent Motoko"),
+        pytest.param(lambda: classical("endless"), id="classical Motoko"),
+        pytest.param(lambda: rust_module("store_v1"), id="Rust"),
+    ],
+)
+async def test_an_endless_query_ends_at_the_instruction_limit(client, wasm_module):
+    store = await Store.new(client, wasm_module())
+    before = await store.version()
+    with pytest.raises(RejectedError, match="limit of 5000000000 instructions") as refused:
+        await client.agent.query(store.id, "query_forever", NO_ARGUMENTS)
+    assert refused.value.error_code == "IC0522"
+    assert await store.version() == before
+
+
+async def test_an_endless_update_ends_at_the_instruction_limit_and_changes_nothing(client):
+    store = await Store.new(client, classical("endless"))
+    with pytest.raises(RejectedError, match="limit of 40000000000 instructions") as refused:
+        await client.agent.call(store.id, "update_forever", NO_ARGUMENTS)
+    assert (refused.value.error_code, refused.value.certified) == ("IC0522", True)
+    assert await store.version() == "0"
 
 
 async def test_a_restore_brings_back_a_heap_that_no_upgrade_keeps(client):

@@ -36,6 +36,11 @@ export default class {
     return this.writes;
   }
 
+  @query([])
+  query_forever(): void {
+    for (;;) this.writes += 1n;
+  }
+
   @query([], IDL.Text)
   version(): string {
     return '1';
