@@ -5,10 +5,11 @@ from typing import Annotated, Final
 
 import typer
 
-from juno_snap.cli.operations import announce, outline_table, report_table, reported
+from juno_snap.cli.operations import announce, outline_table, reading, report_table, reported
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
+from juno_snap.cli.session import Session
 from juno_snap.cli.tables import cycles, facts, listing, moment, size
-from juno_snap.cli.wiring import Session
+from juno_snap.cli.wiring import connect
 from juno_snap.errors import InputError
 from juno_snap.pipeline.create import prepare_create, run_create
 from juno_snap.pipeline.report import RestoreReport, SnapshotReport, hex_or_none
@@ -54,16 +55,18 @@ def create(
     timeout = stop_timeout_seconds or session.settings.stop_timeout_seconds
 
     async def work() -> SnapshotReport | None:
-        async with session.connect(changes=True) as connection:
+        async with connect(session, changes=True) as connection:
             choice = connection.module(module)
             with session.output.watch() as observer:
-                prepared = await prepare_create(
-                    connection.client,
-                    choice.id,
-                    replace=replace,
-                    stop=not no_stop,
-                    stop_timeout_seconds=timeout,
-                    observer=observer,
+                prepared = await reading(
+                    prepare_create(
+                        connection.client,
+                        choice.id,
+                        replace=replace,
+                        stop=not no_stop,
+                        stop_timeout_seconds=timeout,
+                        observer=observer,
+                    )
                 )
             outline = prepared.plan.outline
             if change.dry_run:
@@ -87,8 +90,9 @@ def list_all(common: CommonOptions, module: ModuleOptions) -> None:
     session = Session(common)
 
     async def work() -> SnapshotList:
-        async with session.connect(changes=False) as connection:
-            return await list_snapshots(connection.client, connection.module(module).id)
+        async with connect(session, changes=False) as connection:
+            choice = connection.module(module)
+            return await reading(list_snapshots(connection.client, choice.id))
 
     found = session.run(work())
     session.output.show(
@@ -114,8 +118,9 @@ def show(
     session = Session(common)
 
     async def work() -> SnapshotDetail:
-        async with session.connect(changes=False) as connection:
-            return await show_snapshot(connection.client, connection.module(module).id, which)
+        async with connect(session, changes=False) as connection:
+            choice = connection.module(module)
+            return await reading(show_snapshot(connection.client, choice.id, which))
 
     detail = session.run(work())
     session.output.show(detail.to_json(), lambda: facts(_detail_rows(detail)))
@@ -141,16 +146,18 @@ def restore(
     timeout = stop_timeout_seconds or session.settings.stop_timeout_seconds
 
     async def work() -> RestoreReport | None:
-        async with session.connect(changes=True) as connection:
+        async with connect(session, changes=True) as connection:
             choice = connection.module(module)
             with session.output.watch() as observer:
-                prepared = await prepare_restore(
-                    connection.client,
-                    choice.id,
-                    which,
-                    discard_current=discard_current,
-                    stop_timeout_seconds=timeout,
-                    observer=observer,
+                prepared = await reading(
+                    prepare_restore(
+                        connection.client,
+                        choice.id,
+                        which,
+                        discard_current=discard_current,
+                        stop_timeout_seconds=timeout,
+                        observer=observer,
+                    )
                 )
             outline, snapshot = prepared.plan.outline, prepared.plan.snapshot
             if change.dry_run:
@@ -185,9 +192,9 @@ def delete(
         raise InputError("say which snapshots: ids, or --all", code="usage")
 
     async def work() -> Document:
-        async with session.connect(changes=True) as connection:
+        async with connect(session, changes=True) as connection:
             choice = connection.module(module)
-            there = (await list_snapshots(connection.client, choice.id)).snapshots
+            there = (await reading(list_snapshots(connection.client, choice.id))).snapshots
             chosen = (
                 there
                 if all_of_them

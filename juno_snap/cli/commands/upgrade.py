@@ -8,9 +8,10 @@ from typing import Annotated, Final, Literal
 import typer
 
 from juno_snap.cli.arguments import ArgumentOptions, install_argument
-from juno_snap.cli.operations import announce, outline_table, report_table, reported
+from juno_snap.cli.operations import announce, outline_table, reading, report_table, reported
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
-from juno_snap.cli.wiring import Connection, ModuleChoice, Session
+from juno_snap.cli.session import Session
+from juno_snap.cli.wiring import Connection, ModuleChoice, connect
 from juno_snap.errors import InputError
 from juno_snap.pipeline.plan import plan_upgrade
 from juno_snap.pipeline.policy import (
@@ -128,11 +129,11 @@ def upgrade(
     request = _request(session, snapshots, install, install_argument(argument, wasm))
 
     async def work() -> UpgradeReport | None:
-        async with session.connect(changes=True) as connection:
+        async with connect(session, changes=True) as connection:
             choice = connection.module(module)
             with session.output.watch() as observer:
-                prepared = await prepare_upgrade(
-                    connection.client, choice.id, request, wasm, observer=observer
+                prepared = await reading(
+                    prepare_upgrade(connection.client, choice.id, request, wasm, observer=observer)
                 )
             outline = prepared.plan.outline
             if change.dry_run:
