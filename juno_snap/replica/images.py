@@ -13,12 +13,12 @@ import functools
 import mmap
 import os
 import re
-import tempfile
-import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple, final
+from typing import Final, final
 
+from juno_snap.replica.extents import Extent, Extents
+from juno_snap.replica.memory_file import MemoryFile
 from juno_snap.replica.pieces import KnownPieces
 from juno_snap.units import MIB, WASM_PAGE_BYTES
 
@@ -27,6 +27,12 @@ _PAGEMAP: Final = Path("/proc/self/pagemap")
 _ENTRY_BYTES: Final = 8
 _COPY_BYTES: Final = MIB
 """Small enough to stay in the processor's cache: a copy through more takes longer."""
+
+_SHARE_AT_LEAST: Final = 4
+"""Once a quarter of the shared part was written, a copy begins to share anew."""
+
+_PIECES_MAX: Final = 256
+"""Laying many pieces over a memory takes longer than the message: then nothing is shared."""
 
 _PRESENT_OR_SWAPPED: Final = 0xC0
 _IS_FILE_PAGE: Final = 0x20
@@ -44,28 +50,11 @@ _COPIED: Final = re.compile(
 Source: Linux, ``Documentation/admin-guide/mm/pagemap.rst``, bits 61 to 63.
 """
 
-_MAP_FIXED: Final = 0x10
-_LIBC: Final = ctypes.CDLL(None, use_errno=True)
-_LIBC.mmap.restype = ctypes.c_void_p
-_LIBC.mmap.argtypes = (
-    ctypes.c_void_p,
-    ctypes.c_size_t,
-    ctypes.c_int,
-    ctypes.c_int,
-    ctypes.c_int,
-    ctypes.c_long,
-)
+_LIBC: Final = ctypes.CDLL(None)
 _LIBC.memcmp.restype = ctypes.c_int
 _LIBC.memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 
 _ZEROS: Final = ctypes.create_string_buffer(WASM_PAGE_BYTES)
-
-
-class Extent(NamedTuple):
-    """A piece of a heap: where it begins and how long it is, in bytes."""
-
-    offset: int
-    size: int
 
 
 FindChanged = Callable[["HeapImage", int], list[Extent]]
@@ -76,66 +65,75 @@ FindChanged = Callable[["HeapImage", int], list[Extent]]
 class HeapImage:
     """A heap of ``size_bytes``, a multiple of the Wasm page size; new bytes are zero.
 
-    Lives in memory only, as an open file without a name. Not for use by two threads at once.
+    Lives in memory only. Copies share what neither has changed since: a ``_base`` that nobody
+    writes to, and for each image an own file with the pages that it has ``_written``. So a
+    snapshot of a large heap costs next to nothing. Not for use by two threads at once.
     """
 
-    __slots__ = ("__weakref__", "_close", "_descriptor", "known", "size_bytes")
+    __slots__ = ("__weakref__", "_base", "_own", "_written", "known")
 
     def __init__(self, size_bytes: int = 0) -> None:
-        self._descriptor = _nameless_file()
-        self._close = weakref.finalize(self, os.close, self._descriptor)
-        self.size_bytes = 0
+        self._base: MemoryFile | None = None
+        self._own = MemoryFile(size_bytes)
+        self._written = Extents()
         self.known = KnownPieces()
-        self.grow(size_bytes)
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the heap."""
+        return self._own.size_bytes
 
     def close(self) -> None:
-        """Give the memory back. The image must not be mapped any more."""
-        self._close()
+        """Give the memory back that no copy shares. The image must not be mapped any more."""
+        self._own.close()
+        self._base = None
 
     def grow(self, size_bytes: int) -> None:
         """Become at least this large. An image never shrinks: who maps it would be killed."""
-        if size_bytes > self.size_bytes:
-            os.ftruncate(self._descriptor, size_bytes)
-            self.size_bytes = size_bytes
+        self._own.grow(size_bytes)
 
     def read(self, offset: int, size: int) -> bytes:
         """The bytes of the heap from ``offset`` on; fewer where the heap ends."""
-        parts = []
-        while size > 0 and (part := os.pread(self._descriptor, size, offset)):
-            parts.append(part)
-            offset += len(part)
-            size -= len(part)
-        return b"".join(parts)
+        content = bytearray(max(0, min(size, self.size_bytes - offset)))
+        view = memoryview(content)
+        if self._base is None:
+            self._own.read_into(offset, view)
+        else:
+            self._base.read_into(offset, view)
+            for extent in self._written.within(offset, len(content)):
+                start = extent.offset - offset
+                self._own.read_into(extent.offset, view[start : start + extent.size])
+        return bytes(content)
 
     def write(self, offset: int, data: bytes) -> None:
         """Replace bytes of the heap, which grows to whole Wasm pages where needed."""
         end = offset + len(data)
         self.grow(-(-end // WASM_PAGE_BYTES) * WASM_PAGE_BYTES)
-        self._write(memoryview(data), offset)
+        start = offset - offset % _PAGE_BYTES
+        whole = bytearray(self.read(start, -(-end // _PAGE_BYTES) * _PAGE_BYTES - start))
+        whole[offset - start : end - start] = data
+        self._write(memoryview(whole), start)
 
     def copy(self) -> "HeapImage":
-        """An image of its own with the same content. Holes cost nothing."""
+        """An image of its own with the same content; what is equal is shared."""
+        if (
+            self._base is None
+            or self._written.size_bytes > self._base.size_bytes // _SHARE_AT_LEAST
+        ):
+            self._freeze()
         twin = HeapImage(self.size_bytes)
-        buffer = bytearray(_COPY_BYTES)
-        for extent in self.extents():
-            offset, end = extent.offset, extent.offset + extent.size
-            while offset < end:
-                size = os.preadv(self._descriptor, [memoryview(buffer)[: end - offset]], offset)
-                twin._write(memoryview(buffer)[:size], offset)
-                offset += size
+        twin._base = self._base
+        for extent in self._written:
+            _copy_extent(self._own, twin._own, extent)
+            twin._written.add(extent)
         twin.known = self.known.copy()
         return twin
 
     def extents(self) -> Iterator[Extent]:
         """The pieces that may hold something else than zeros, in order and on page boundaries."""
-        end = 0
-        while end < self.size_bytes:
-            try:
-                start = os.lseek(self._descriptor, end, os.SEEK_DATA)
-            except OSError:  # nothing but a hole up to the end
-                return
-            end = os.lseek(self._descriptor, start, os.SEEK_HOLE)
-            yield Extent(start, end - start)
+        if self._base is None:
+            return self._own.extents()
+        return iter(Extents([*self._base.extents(), *self._written]))
 
     def map_at(self, address: int) -> None:
         """Lay the image over the memory at ``address``, which must be as large; writes stay there.
@@ -143,18 +141,18 @@ class HeapImage:
         Raises:
             OSError: The system refuses the mapping.
         """
-        if not self.size_bytes:
-            return
-        mapped = _LIBC.mmap(
-            address,
-            self.size_bytes,
-            mmap.PROT_READ | mmap.PROT_WRITE,
-            mmap.MAP_PRIVATE | _MAP_FIXED,
-            self._descriptor,
-            0,
-        )
-        if mapped != address:
-            raise OSError(ctypes.get_errno(), "cannot map a heap image")
+        shared_bytes = 0
+        if self._base is not None:
+            if len(self._written) > _PIECES_MAX:
+                self._settle()
+            else:
+                shared_bytes = self._base.size_bytes
+                self._base.map_at(address, Extent(0, shared_bytes))
+                for extent in self._written.within(0, shared_bytes):
+                    self._own.map_at(address + extent.offset, extent)
+        if self.size_bytes > shared_bytes:
+            rest = Extent(shared_bytes, self.size_bytes - shared_bytes)
+            self._own.map_at(address + shared_bytes, rest)
 
     def changed(
         self, address: int, length: int, *, find: FindChanged | None = None
@@ -176,20 +174,51 @@ class HeapImage:
             self._write(memoryview(source).cast("B"), extent.offset)
 
     def _write(self, data: memoryview, offset: int) -> None:
+        """Replace whole pages."""
         self.known.forget(offset, len(data))
-        while len(data):
-            written = os.pwrite(self._descriptor, data, offset)
-            data, offset = data[written:], offset + written
+        self._own.write(offset, data)
+        if self._base is not None and len(data):
+            self._written.add(Extent(offset, len(data)))
+
+    def _settle(self) -> None:
+        """Share nothing any more: bring what the base alone has into the own file."""
+        if self._base is None:
+            return
+        for extent in self._base.extents():
+            end = extent.offset
+            for own in self._written.within(extent.offset, extent.size):
+                _copy_extent(self._base, self._own, Extent(end, own.offset - end))
+                end = own.offset + own.size
+            rest = extent.offset + extent.size - end
+            _copy_extent(self._base, self._own, Extent(end, rest))
+        self._base = None
+        self._written = Extents()
+
+    def _freeze(self) -> None:
+        """Make the own file the base of this image and of the copies to come."""
+        self._settle()
+        self._base = self._own if self.size_bytes else None
+        self._own = MemoryFile(self.size_bytes)
 
     def compare(self, address: int) -> list[Extent]:
         """The Wasm pages at ``address`` that differ from the image, by looking at every byte."""
-        with mmap.mmap(self._descriptor, self.size_bytes, access=mmap.ACCESS_COPY) as content:
+        with mmap.mmap(-1, self.size_bytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as content:
             base = ctypes.addressof(ctypes.c_char.from_buffer(content))
+            self.map_at(base)
             return [
                 Extent(offset, WASM_PAGE_BYTES)
                 for offset in range(0, self.size_bytes, WASM_PAGE_BYTES)
                 if _LIBC.memcmp(address + offset, base + offset, WASM_PAGE_BYTES)
             ]
+
+
+def _copy_extent(source: MemoryFile, target: MemoryFile, extent: Extent) -> None:
+    buffer = memoryview(bytearray(min(_COPY_BYTES, extent.size)))
+    offset, end = extent.offset, extent.offset + extent.size
+    while offset < end:
+        size = source.read_into(offset, buffer[: end - offset])
+        target.write(offset, buffer[:size])
+        offset += size
 
 
 def changed_by_pagemap(image: HeapImage, address: int) -> list[Extent]:
@@ -236,10 +265,3 @@ def _not_zero(address: int, start: int, end: int) -> list[Extent]:
         for offset in range(start, end, WASM_PAGE_BYTES)
         if _LIBC.memcmp(address + offset, zeros, WASM_PAGE_BYTES)
     ]
-
-
-def _nameless_file() -> int:
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("juno-snap heap", os.MFD_CLOEXEC)
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())

@@ -31,7 +31,7 @@ def memory(size):
 
 def filled(pages):
     image = HeapImage()
-    image.write(0, b"".join(bytes([number + 1]) * PAGE for number in range(pages)))
+    image.write(0, b"".join(bytes([number % 255 + 1]) * PAGE for number in range(pages)))
     return image
 
 
@@ -153,3 +153,83 @@ def test_reading_ends_with_the_image():
 def test_an_image_that_cannot_be_mapped_says_so():
     with pytest.raises(OSError, match="cannot map a heap image"):
         filled(1).map_at(1)
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("copy"), st.integers(0, 9), st.just(b"")),
+        st.tuples(st.just("close"), st.integers(0, 9), st.just(b"")),
+        st.tuples(st.just("grow"), st.integers(0, 9), st.just(b"")),
+        st.tuples(
+            st.just("message"), st.integers(0, 4 * PAGE - 9), st.binary(min_size=1, max_size=9)
+        ),
+        st.tuples(
+            st.just("write"), st.integers(0, 4 * PAGE - 9), st.binary(min_size=1, max_size=9)
+        ),
+    ),
+    max_size=30,
+)
+
+
+def run_message(image, offset, data, find):
+    size = image.size_bytes
+    with memory(size) as (area, address):
+        image.map_at(address)
+        assert area[:] == content(image)
+        area[offset : offset + len(data)] = data
+        image.save(address, size, find=find)
+
+
+@given(STEPS, st.integers(0, 9), st.sampled_from([changed_by_pagemap, changed_by_comparison]))
+def test_copies_that_share_are_as_good_as_copies_that_do_not(steps, chosen, find):
+    images = [filled(4)]
+    models = [bytearray(content(images[0]))]
+    for number, (what, place, data) in enumerate(steps):
+        at = (chosen + number) % len(images)
+        match what:
+            case "copy":
+                images.append(images[at].copy())
+                models.append(bytearray(models[at]))
+            case "close" if len(images) > 1:
+                images.pop(at).close()
+                models.pop(at)
+            case "grow":
+                images[at].grow(images[at].size_bytes + PAGE)
+                models[at] += bytes(PAGE)
+            case "write":
+                images[at].write(place, data)
+                models[at][place : place + len(data)] = data
+            case "message":
+                run_message(images[at], place, data, find)
+                models[at][place : place + len(data)] = data
+    for image, model in zip(images, models, strict=True):
+        assert content(image) == bytes(model)
+        seen = bytearray(image.size_bytes)
+        for extent in image.extents():
+            seen[extent.offset : extent.offset + extent.size] = image.read(*extent)
+        assert seen == model
+
+
+def test_a_copy_shares_what_is_equal():
+    image = filled(100)
+    copy = image.copy()
+    image.write(50 * PAGE, b"x")
+    assert image._base is copy._base is not None
+    assert sum(extent.size for extent in image._own.extents()) == mmap.PAGESIZE
+    assert list(copy._own.extents()) == []
+    image.close()
+    assert copy.read(50 * PAGE, 1) == bytes([51])
+
+
+def test_an_image_in_many_pieces_stops_sharing():
+    image = filled(600)
+    copy = image.copy()
+    for number in range(0, 600, 2):
+        image.write(number * PAGE, b"y")
+    before = content(image)
+    with memory(600 * PAGE) as (area, address):
+        image.map_at(address)
+        assert area[:] == before
+    assert image._base is None
+    assert content(image) == before
+    assert copy.read(0, 1) == b"\1"
