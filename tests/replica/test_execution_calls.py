@@ -6,6 +6,7 @@ import pytest
 
 from juno_snap.replica.execution import Message, inspect_message
 from juno_snap.replica.reject import Reject
+from juno_snap.replica.runtime import wasm_from_text
 from tests.replica.engine import USER, Bench, reason, spelled, wat
 
 UNTOUCHED = (0, 10, 20, 0.5, 0)
@@ -40,11 +41,6 @@ def test_an_update_changes_heap_globals_stable_memory_certified_data_and_timer()
             "put_and_loop",
             "IC0522",
             "Canister exceeded the limit of 50000000 instructions for single message execution.",
-        ),
-        (
-            "put_and_be_silent",
-            "IC0506",
-            "Canister rrkah-fqaaa-aaaaa-aaaaq-cai did not reply to the call",
         ),
     ],
 )
@@ -174,12 +170,19 @@ def test_a_print_never_fails():
     assert outcome.logs == (b"(debug_print message out of memory bounds)",)
 
 
-def test_a_call_to_another_canister_says_that_it_is_not_supported():
-    bench = Bench(wat("two_callbacks"))
-    assert bench.update("ping").reply == b""
-    code, text = reason(bench.update("call"))
-    assert code == "IC0521"
-    assert "ic0.call_new is not supported by this version of the local replica" in text
+def test_an_update_without_an_answer_keeps_what_it_wrote():
+    bench = Bench(wat("state"))
+    outcome = bench.update("put_and_be_silent", number(6))
+    assert (outcome.reply, outcome.reject, outcome.has_failed) == (None, None, False)
+    assert shown(bench)[0] == 6
+
+
+def test_a_query_without_an_answer_fails():
+    bench = Bench(wasm_from_text('(module (func (export "canister_query silent")))'))
+    assert reason(bench.query("silent")) == (
+        "IC0506",
+        "Canister rrkah-fqaaa-aaaaa-aaaaq-cai did not reply to the call",
+    )
 
 
 def test_a_canister_inspects_messages():
