@@ -81,11 +81,11 @@ def _check_size(request_id: RequestId, size_bytes: int) -> None:
 
 
 async def _wait(node: Node, request_id: RequestId, ticket: Ticket) -> Answer:
-    done, _ = await asyncio.wait({ticket.ended}, timeout=node.options.sync_call_seconds)
-    if not done:
+    await asyncio.wait({ticket.ended}, timeout=node.options.sync_call_seconds)
+    request = node.rounds.history.find(request_id)
+    if request is None or request.outcome is None:
         return text_answer(ACCEPTED, NOT_IN_TIME, "not in time")
-    ticket.ended.result()
-    return _certified(node, request_id)
+    return _certified(node, request)
 
 
 def _answer_known(node: Node, version: int, known: Request) -> Answer:
@@ -94,15 +94,14 @@ def _answer_known(node: Node, version: int, known: Request) -> Answer:
         return text_answer(ACCEPTED, "", "duplicate")
     if known.outcome is None:
         return text_answer(ACCEPTED, DUPLICATE, "duplicate")
-    return _certified(node, known.request_id)
+    return _certified(node, known)
 
 
-def _certified(node: Node, request_id: RequestId) -> Answer:
-    request = node.rounds.history.find(request_id)
+def _certified(node: Node, request: Request) -> Answer:
     outcome = "replied"
-    if request is not None and isinstance(request.outcome, Reject):
+    if isinstance(request.outcome, Reject):
         outcome = f"rejected {request.outcome.error_code}"
-    certificate = node.certificate(((b"request_status", request_id),))
+    certificate = node.certificate(((b"request_status", request.request_id),))
     # The status says that there is a certificate; how the call ended stands in it.
     return cbor_answer({"status": "replied", "certificate": certificate}, outcome)
 

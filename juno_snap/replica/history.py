@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias, final
 
 from juno_snap.ids import Principal, RequestId
+from juno_snap.replica.calls import Answer
 from juno_snap.replica.certify_tree import Branch, Node, Value
 from juno_snap.replica.reject import Reject
 from juno_snap.units import NS_PER_SECOND
@@ -21,8 +22,6 @@ KEPT_NS: Final = 300 * NS_PER_SECOND
 """How long an outcome is kept at least. Source: interface specification, "Request status"."""
 
 RequestStatus: TypeAlias = Literal["received", "processing", "replied", "rejected"]
-Outcome: TypeAlias = bytes | Reject
-"""How a call ended: its reply, or its reject."""
 
 
 @final
@@ -36,7 +35,7 @@ class Request:
     effective_canister_id: Principal
     expires_at_ns: int
     status: RequestStatus = "received"
-    outcome: Outcome | None = None
+    outcome: Answer | None = None
     """Set with the last two statuses."""
     ended_at_ns: int = 0
 
@@ -78,7 +77,7 @@ class History:
         """Note that execution has begun."""
         self._keep(replace(self._requests[request_id], status="processing"))
 
-    def end(self, request_id: RequestId, outcome: Outcome, at_ns: int) -> None:
+    def end(self, request_id: RequestId, outcome: Answer, at_ns: int) -> None:
         """Note how the call ended."""
         ended = replace(
             self._requests[request_id],
@@ -97,9 +96,13 @@ class History:
             self.branch = self.branch.remove(request_id)
 
     def to_bytes(self) -> bytes:
-        """All requests that have ended, to be kept over a restart."""
+        """All requests that have begun, to be kept over a restart with the state they are in."""
         return cbor.encode(
-            [_fields(request) for request in self._requests.values() if request.outcome is not None]
+            [
+                _fields(request)
+                for request in self._requests.values()
+                if request.status != "received"
+            ]
         )
 
     @classmethod
@@ -115,7 +118,8 @@ class History:
         for item in cbor.as_list(listed, "the history"):
             request = _request(cbor.as_map(item, "a request"))
             history._keep(request)
-            heapq.heappush(history._ended, (request.forgotten_at_ns, request.request_id))
+            if request.outcome is not None:
+                heapq.heappush(history._ended, (request.forgotten_at_ns, request.request_id))
         return history
 
     def _keep(self, request: Request) -> None:
@@ -137,29 +141,31 @@ def request_branch(request: Request) -> Branch:
 
 
 def _fields(request: Request) -> dict[str, object]:
-    outcome = request.outcome
-    return {
+    fields: dict[str, object] = {
         "request_id": request.request_id,
         "sender": request.sender.raw,
         "canister_id": request.canister_id.raw,
         "effective_canister_id": request.effective_canister_id.raw,
         "expires_at_ns": request.expires_at_ns,
         "ended_at_ns": request.ended_at_ns,
-        **(
-            {"error_code": outcome.error_code, "reject_message": outcome.message}
-            if isinstance(outcome, Reject)
-            else {"reply": outcome}
-        ),
     }
+    outcome = request.outcome
+    if isinstance(outcome, Reject):
+        fields |= {"error_code": outcome.error_code, "reject_message": outcome.message}
+    elif outcome is not None:
+        fields["reply"] = outcome
+    return fields
 
 
 def _request(fields: Mapping[str, object]) -> Request:
-    outcome: Outcome
+    outcome: Answer | None = None
+    status: RequestStatus = "processing"
     if "reply" in fields:
-        outcome = cbor.as_bytes(fields["reply"], "a reply")
-    else:
-        error_code = cbor.as_text(fields.get("error_code"), "an error code")
+        outcome, status = cbor.as_bytes(fields["reply"], "a reply"), "replied"
+    elif "error_code" in fields:
+        error_code = cbor.as_text(fields["error_code"], "an error code")
         outcome = Reject(error_code, cbor.as_text(fields.get("reject_message"), "a message"))
+        status = "rejected"
     return Request(
         request_id=RequestId(cbor.as_bytes(fields.get("request_id"), "a request id")),
         sender=cbor.as_principal(fields.get("sender"), "a sender"),
@@ -168,7 +174,7 @@ def _request(fields: Mapping[str, object]) -> Request:
             fields.get("effective_canister_id"), "an effective canister"
         ),
         expires_at_ns=cbor.as_natural(fields.get("expires_at_ns"), "an expiry"),
-        status="rejected" if isinstance(outcome, Reject) else "replied",
+        status=status,
         outcome=outcome,
         ended_at_ns=cbor.as_natural(fields.get("ended_at_ns"), "an end"),
     )

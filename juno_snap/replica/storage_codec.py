@@ -1,8 +1,10 @@
 """From the state to documents and blobs, and back."""
 
+from collections import deque
 from collections.abc import Iterator
 from hashlib import sha256
 
+from juno_snap.replica.calls import Queued, Request, Response
 from juno_snap.replica.execution import InstalledCode
 from juno_snap.replica.runtime import Engine
 from juno_snap.replica.snapshots import Snapshot
@@ -20,6 +22,8 @@ from juno_snap.replica.storage_schema import (
     CanisterDocument,
     CodeDocument,
     PiecesDocument,
+    RequestDocument,
+    ResponseDocument,
     SnapshotDocument,
     StateDocument,
 )
@@ -32,6 +36,9 @@ def write_state(
     return StateDocument(
         time_ns=state.time_ns,
         next_canister_number=state.next_canister_number,
+        next_random_number=state.next_random_number,
+        last_heartbeat_ns=state.last_heartbeat_ns,
+        queue=[_queued_document(store, each) for each in state.queue],
         canisters=[_canister_document(store, each) for each in state.canisters.values()],
         attachments={name: _bytes(store, data) for name, data in attachments.items()},
     )
@@ -48,6 +55,9 @@ def read_state(store: BlobStore, document: StateDocument, engine: Engine) -> Sub
     return SubnetState(
         canisters={canister.canister_id: canister for canister in canisters},
         next_canister_number=document.next_canister_number,
+        next_random_number=document.next_random_number,
+        last_heartbeat_ns=document.last_heartbeat_ns,
+        queue=deque(_queued(store, each) for each in document.queue),
         time_ns=document.time_ns,
     )
 
@@ -64,6 +74,8 @@ def digests_of(document: StateDocument) -> set[bytes]:
 
 def _all_pieces(document: StateDocument) -> Iterator[PiecesDocument]:
     yield from document.attachments.values()
+    for queued in document.queue:
+        yield queued.arg if isinstance(queued, RequestDocument) else queued.reply
     for canister in document.canisters:
         yield from canister.chunks
         contents = [*canister.snapshots, *([] if canister.code is None else [canister.code])]
@@ -90,6 +102,8 @@ def _canister_document(store: BlobStore, canister: Canister) -> CanisterDocument
         logs=canister.logs,
         snapshots=[_snapshot_document(store, each) for each in canister.snapshots.values()],
         next_snapshot_number=canister.next_snapshot_number,
+        calls=canister.calls,
+        hook_status=canister.hook_status,
     )
 
 
@@ -146,6 +160,8 @@ def _canister(store: BlobStore, document: CanisterDocument, engine: Engine) -> C
         logs=document.logs,
         snapshots={snapshot.snapshot_id: snapshot for snapshot in snapshots},
         next_snapshot_number=document.next_snapshot_number,
+        calls=document.calls,
+        hook_status=document.hook_status,
     )
 
 
@@ -178,6 +194,46 @@ def _snapshot(store: BlobStore, document: SnapshotDocument) -> Snapshot:
         chunks=_chunks(store, document.chunks),
         global_timer_ns=document.global_timer_ns,
         hook_status=document.hook_status,
+    )
+
+
+def _queued_document(store: BlobStore, queued: Queued) -> RequestDocument | ResponseDocument:
+    if isinstance(queued, Request):
+        return RequestDocument(
+            origin=queued.origin,
+            receiver=queued.receiver,
+            method=queued.method,
+            arg=_bytes(store, queued.arg),
+            cycles=queued.cycles,
+            expires_at_ns=queued.expires_at_ns,
+        )
+    return ResponseDocument(
+        receiver=queued.receiver,
+        callback_id=queued.callback_id,
+        refund_cycles=queued.refund_cycles,
+        reply=_bytes(store, queued.reply),
+        reject_code=queued.reject_code,
+        reject_message=queued.reject_message,
+    )
+
+
+def _queued(store: BlobStore, document: RequestDocument | ResponseDocument) -> Queued:
+    if isinstance(document, RequestDocument):
+        return Request(
+            origin=document.origin,
+            receiver=document.receiver,
+            method=document.method,
+            arg=_read(store, document.arg),
+            cycles=document.cycles,
+            expires_at_ns=document.expires_at_ns,
+        )
+    return Response(
+        receiver=document.receiver,
+        callback_id=document.callback_id,
+        refund_cycles=document.refund_cycles,
+        reply=_read(store, document.reply),
+        reject_code=document.reject_code,
+        reject_message=document.reject_message,
     )
 
 
