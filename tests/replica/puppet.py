@@ -9,6 +9,7 @@ from functools import cache
 
 from juno_snap.ids import MANAGEMENT_CANISTER, Principal
 from juno_snap.replica.runtime import wasm_from_text
+from juno_snap.wire.candid import PRINCIPAL, Record, encode
 from tests.replica.engine import WAT
 from tests.replica.subnet_world import ALICE, World
 
@@ -16,6 +17,8 @@ HEARTBEAT, TIMER = "canister_heartbeat", "canister_global_timer"
 LOW_MEMORY = "canister_on_low_wasm_memory"
 CALLBACK, WRONG_TYPE, NOWHERE_IN_THE_TABLE = 1, 0, 2
 END = b"\0"
+PROGRAMS_AT = 65_536
+"""Where the first program lies; the next one follows it and one byte."""
 
 
 @cache
@@ -23,7 +26,7 @@ def puppet(*tasks: str, extra: str = "") -> bytes:
     """The module, with the system tasks that are named; ``extra`` is more WAT."""
     text = WAT.joinpath("puppet.wat").read_text(encoding="utf-8")
     exports = "".join(f'(func (export "{task}") (call $on_task))' for task in tasks)
-    return wasm_from_text(text.replace(";; TASKS", exports + extra))
+    return wasm_from_text(text.replace(";; MORE", exports + extra))
 
 
 def step(letter: str, operand: bytes = b"") -> bytes:
@@ -116,3 +119,26 @@ def begin(world: World, canister: Principal, program: bytes) -> bytes:
 def traced(world: World, canister: Principal) -> bytes:
     """All notes that were kept."""
     return world.query(canister, "trace")
+
+
+def held_open(world: World) -> Principal:
+    """A puppet that can keep a call open: it controls itself."""
+    canister = world.running(puppet())
+    controllers = {"controllers": [ALICE, canister]}
+    world.manage("update_settings", canister_id=canister, settings=controllers)
+    return canister
+
+
+def hold(holder: Principal, *, again: bool = False) -> bytes:
+    """What a ``held_open`` puppet does to keep a call open: it waits for itself to be stopped.
+
+    The network gives that up after five minutes; with ``again`` it begins again then.
+    """
+    payload = encode([Record({"canister_id": PRINCIPAL})], [{"canister_id": holder}])
+    afterwards = hold(holder) if again else reply(b"released")
+    return manage("stop_canister", payload, on_reject=afterwards)
+
+
+def release(world: World, holder: Principal) -> None:
+    """Let the calls end that are kept open; all that follows from it happens at once."""
+    world.manage("start_canister", canister_id=holder)

@@ -49,11 +49,20 @@ class World:
     def manage(self, method: str, sender: Principal = ALICE, /, **fields: Any) -> Any:
         """The result of a management call, or the one value that it consists of."""
         entry = METHODS[method]
-        payload = encode([entry.arguments], [fields])
         target = fields[entry.target] if entry.target else MANAGEMENT_CANISTER
-        call = self.call_content(MANAGEMENT_CANISTER, method, payload, sender)
+        call = self.management_call(method, self.payload(method, **fields), sender)
         self.subnet.accept(call, self.routed or target)
         return self.results(method, self.outcome(call))
+
+    def payload(self, method: str, **fields: Any) -> bytes:
+        """The argument of a management call."""
+        return encode([METHODS[method].arguments], [fields])
+
+    def management_call(
+        self, method: str, payload: bytes, sender: Principal = ALICE
+    ) -> CallContent:
+        """A management call that was not submitted."""
+        return self.call_content(MANAGEMENT_CANISTER, method, payload, sender)
 
     def ask(self, method: str, sender: Principal = ALICE, /, **fields: Any) -> Any:
         """The result of a management query."""

@@ -4,10 +4,12 @@ import struct
 
 import pytest
 
-from juno_snap.replica.execution import Message, inspect_message
+from juno_snap.replica.execution import Callbacks, Message, inspect_message, run_callback
 from juno_snap.replica.reject import Reject
 from juno_snap.replica.runtime import wasm_from_text
+from juno_snap.replica.system_api.outgoing import Closure
 from tests.replica.engine import USER, Bench, reason, spelled, wat
+from tests.replica.puppet import CALLBACK, END, LOOP, PROGRAMS_AT, note, puppet
 
 UNTOUCHED = (0, 10, 20, 0.5, 0)
 
@@ -207,3 +209,27 @@ def test_a_64_bit_memory_keeps_its_content():
     assert bench.update("put", b"far away").reject is None
     assert bench.reply("show") == b"far away"
     assert bench.code.heap.size_bytes == 320 * 65536
+
+
+def test_a_cleanup_has_instructions_left_after_an_endless_callback():
+    bench = Bench(puppet())
+    loop, cleanup = (END + program + END for program in (LOOP, note("cleaned")))
+    for program in (loop, cleanup):
+        bench.update("run", program)
+    at_loop = PROGRAMS_AT + 1
+    at_cleanup = at_loop + len(loop) + 1
+    callbacks = Callbacks(
+        on_reply=Closure(CALLBACK, at_loop),
+        on_reject=Closure(CALLBACK, at_loop),
+        on_cleanup=Closure(CALLBACK, at_cleanup),
+    )
+    outcome = run_callback(
+        bench.code, bench.environment, callbacks, Message(caller=USER), bench.limits
+    )
+    assert reason(outcome) == (
+        "IC0522",
+        "Canister exceeded the limit of 47500000 instructions for single message execution.",
+    )
+    assert 47_500_000 < outcome.instructions < 50_000_000
+    assert outcome.is_kept
+    assert bench.reply("trace") == b"cleaned"

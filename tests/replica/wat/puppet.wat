@@ -15,6 +15,8 @@
   (import "ic0" "msg_cycles_accept" (func $accept (param i64) (result i64)))
   (import "ic0" "msg_cycles_available" (func $available (result i64)))
   (import "ic0" "msg_cycles_refunded" (func $refunded (result i64)))
+  (import "ic0" "canister_self_size" (func $self_size (result i32)))
+  (import "ic0" "canister_self_copy" (func $self_copy (param i32 i32 i32)))
   (import "ic0" "canister_version" (func $version (result i64)))
   (import "ic0" "performance_counter" (func $counter (param i32) (result i64)))
   (import "ic0" "global_timer_set" (func $timer (param i64) (result i64)))
@@ -160,6 +162,6 @@
   (func (export "canister_query trace")
     (call $append (i32.const 1024) (global.get $traced)) (call $reply))
   (func $on_task (if (global.get $task) (then (call $run (global.get $task)))))
-  ;; TASKS
+  ;; MORE
   (@custom "icp:private enhanced-orthogonal-persistence" "")
 )
