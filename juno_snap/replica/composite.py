@@ -108,13 +108,15 @@ class CompositeQuery:
             self._check_limits(depth)
             call = calls.popleft()
             brought = Message(caller=message.caller, instructions_before=before)
+            brought = self._bring(canister, call, brought, depth)
+            self._check_limits(depth)
             outcome = run_callback(
                 code,
                 environment,
                 Callbacks(
                     on_reply=call.on_reply, on_reject=call.on_reject, on_cleanup=call.on_cleanup
                 ),
-                self._bring(canister, call, brought, depth),
+                brought,
                 self._limits(),
                 composite=True,
             )
