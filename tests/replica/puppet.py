@@ -121,21 +121,21 @@ def traced(world: World, canister: Principal) -> bytes:
     return world.query(canister, "trace")
 
 
-def held_open(world: World) -> Principal:
+def held_open(world: World, wasm: bytes | None = None) -> Principal:
     """A puppet that can keep a call open: it controls itself."""
-    canister = world.running(puppet())
+    canister = world.running(wasm or puppet())
     controllers = {"controllers": [ALICE, canister]}
     world.manage("update_settings", canister_id=canister, settings=controllers)
     return canister
 
 
-def hold(holder: Principal, *, again: bool = False) -> bytes:
+def hold(holder: Principal, answer: bytes = b"released", *, again: bool = False) -> bytes:
     """What a ``held_open`` puppet does to keep a call open: it waits for itself to be stopped.
 
     The network gives that up after five minutes; with ``again`` it begins again then.
     """
     payload = encode([Record({"canister_id": PRINCIPAL})], [{"canister_id": holder}])
-    afterwards = hold(holder) if again else reply(b"released")
+    afterwards = hold(holder, answer) if again else reply(answer)
     return manage("stop_canister", payload, on_reject=afterwards)
 
 
