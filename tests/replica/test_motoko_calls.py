@@ -4,6 +4,7 @@ import pytest
 
 from juno_snap.wire.candid import BOOL, NAT, NAT64, TEXT, decode, encode
 from tests.motoko import motoko_module
+from tests.replica.engine import engine
 from tests.replica.puppet import held_open, hold, puppet, release, reply, run, set_task
 from tests.replica.subnet_world import ALICE, new_world, refused, upgrade
 
@@ -19,7 +20,7 @@ def wasm(request):
 
 @pytest.fixture
 def world():
-    return new_world()
+    return new_world(engine=engine())
 
 
 @pytest.fixture
