@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, final
 
-from juno_snap.cli.installing import install
 from juno_snap.errors import JunoSnapError
 from juno_snap.events import ignore_events
 from juno_snap.ids import MANAGEMENT_CANISTER, Principal
 from juno_snap.management.candid_call import call_with_text
 from juno_snap.management.client import ManagementClient
 from juno_snap.management.types import Install
+from juno_snap.pipeline.install import install
 from juno_snap.pipeline.report import UpgradeReport
 from juno_snap.pipeline.request import NO_ARGUMENT, UpgradeRequest
 from juno_snap.pipeline.restore import restore_snapshot
@@ -64,7 +64,7 @@ class Story:
         await self._restore(bad)
         back = await self._documents()
         self._check("the data after going back", back, written)
-        self.tell(f"  all {len(back)} documents are back, word for word")
+        self.tell(f"  the data is back: all {len(back)} documents, word for word")
         return {
             "ok": True,
             "module": str(self.module),
