@@ -63,6 +63,7 @@ PROVISIONAL_CREATE_ARGUMENTS: Final = Record(
         "sender_canister_version": Opt(NAT64),
     }
 )
+CREATE_ARGUMENTS: Final = Record({"settings": Opt(SETTINGS), "sender_canister_version": Opt(NAT64)})
 PROVISIONAL_TOP_UP_ARGUMENTS: Final = Record({"canister_id": PRINCIPAL, "amount": NAT})
 UPDATE_SETTINGS_ARGUMENTS: Final = Record(
     {"canister_id": PRINCIPAL, "settings": SETTINGS, "sender_canister_version": Opt(NAT64)}
@@ -162,6 +163,59 @@ FETCH_LOGS_RESULT: Final = Record(
     {"canister_log_records": Vec(Record({"idx": NAT64, "timestamp_nanos": NAT64, "content": BLOB}))}
 )
 
+SNAPSHOT_SOURCE: Final = Variant({"taken_from_canister": RESERVED, "metadata_upload": RESERVED})
+
+CANISTER_METADATA_ARGUMENTS: Final = Record({"canister_id": PRINCIPAL, "name": TEXT})
+CANISTER_METADATA_RESULT: Final = Record({"value": BLOB})
+CANISTER_INFO_ARGUMENTS: Final = Record(
+    {"canister_id": PRINCIPAL, "num_requested_changes": Opt(NAT64)}
+)
+CHANGE: Final = Record(
+    {
+        "timestamp_nanos": NAT64,
+        "canister_version": NAT64,
+        "origin": Variant(
+            {
+                "from_user": Record({"user_id": PRINCIPAL}),
+                "from_canister": Record({"canister_id": PRINCIPAL, "canister_version": Opt(NAT64)}),
+            }
+        ),
+        "details": Variant(
+            {
+                "creation": Record(
+                    {"controllers": Vec(PRINCIPAL), "environment_variables_hash": Opt(BLOB)}
+                ),
+                "code_uninstall": NULL,
+                "code_deployment": Record(
+                    {
+                        "mode": Variant({"install": NULL, "reinstall": NULL, "upgrade": NULL}),
+                        "module_hash": BLOB,
+                    }
+                ),
+                "load_snapshot": Record(
+                    {
+                        "from_canister_id": Opt(PRINCIPAL),
+                        "snapshot_id": BLOB,
+                        "canister_version": NAT64,
+                        "taken_at_timestamp": NAT64,
+                        "source": SNAPSHOT_SOURCE,
+                    }
+                ),
+                "controllers_change": Record({"controllers": Vec(PRINCIPAL)}),
+            }
+        ),
+    }
+)
+"""Without ``rename_canister``, which does not happen here."""
+CANISTER_INFO_RESULT: Final = Record(
+    {
+        "total_num_changes": NAT64,
+        "recent_changes": Vec(CHANGE),
+        "module_hash": Opt(BLOB),
+        "controllers": Vec(PRINCIPAL),
+    }
+)
+
 SNAPSHOT: Final = Record({"id": BLOB, "taken_at_timestamp": NAT64, "total_size": NAT64})
 SNAPSHOT_ID_ARGUMENTS: Final = Record({"canister_id": PRINCIPAL, "snapshot_id": BLOB})
 TAKE_SNAPSHOT_ARGUMENTS: Final = Record(
@@ -191,7 +245,7 @@ _SNAPSHOT_CONTENT: Final[dict[str, CandidType]] = {
 SNAPSHOT_METADATA: Final = Record(
     {
         **_SNAPSHOT_CONTENT,
-        "source": Variant({"taken_from_canister": RESERVED, "metadata_upload": RESERVED}),
+        "source": SNAPSHOT_SOURCE,
         "taken_at_timestamp": NAT64,
         "wasm_chunk_store": Vec(CHUNK_HASH),
         "canister_version": NAT64,

@@ -12,7 +12,8 @@ from typing import Final, TypeAlias, final
 from juno_snap.clock import Clock
 from juno_snap.errors import PreconditionError
 from juno_snap.ids import MANAGEMENT_CANISTER
-from juno_snap.replica.history import History, Outcome, Request
+from juno_snap.replica.calls import Answer
+from juno_snap.replica.history import History, Request
 from juno_snap.replica.reject import Reject
 from juno_snap.wire.envelope import CallContent
 
@@ -35,7 +36,7 @@ Write: TypeAlias = Callable[[Mapping[str, bytes]], None]
 """Puts the state and what is given on disk, both or neither."""
 
 
-def has_to_be_written(call: CallContent, outcome: Outcome) -> bool:
+def has_to_be_written(call: CallContent, outcome: Answer) -> bool:
     """Whether this outcome may be told only once it is on disk."""
     return (
         call.canister_id == MANAGEMENT_CANISTER

@@ -102,13 +102,15 @@ async def _wait(
     node: Node, question: Question, request_id: RequestId, ended: asyncio.Future[None]
 ) -> Answer:
     done, _ = await asyncio.wait({ended}, timeout=node.options.sync_call_seconds)
-    if not done or ended.cancelled():
+    if done and not ended.cancelled():
+        try:
+            ended.result()
+        except PreconditionError as error:  # it ran, but that cannot be kept: the replica ends
+            raise RequestError(UNAVAILABLE, error.message) from error
+    request = node.rounds.history.find(request_id)
+    if request is None or request.outcome is None:
         return text_answer(ACCEPTED, NOT_IN_TIME, "not in time")
-    try:
-        ended.result()
-    except PreconditionError as error:  # it ran, but that cannot be kept: the replica ends
-        raise RequestError(UNAVAILABLE, error.message) from error
-    return _certified(node, question, request_id)
+    return _certified(node, question, request)
 
 
 def _answer_known(node: Node, question: Question, known: Request) -> Answer:
@@ -117,15 +119,14 @@ def _answer_known(node: Node, question: Question, known: Request) -> Answer:
         return text_answer(ACCEPTED, "", "duplicate")
     if known.outcome is None:
         return text_answer(ACCEPTED, DUPLICATE, "duplicate")
-    return _certified(node, question, known.request_id)
+    return _certified(node, question, known)
 
 
-def _certified(node: Node, question: Question, request_id: RequestId) -> Answer:
-    request = node.rounds.history.find(request_id)
+def _certified(node: Node, question: Question, request: Request) -> Answer:
     outcome = "replied"
-    if request is not None and isinstance(request.outcome, Reject):
+    if isinstance(request.outcome, Reject):
         outcome = f"rejected {request.outcome.error_code}"
-    paths = ((b"request_status", request_id),)
+    paths = ((b"request_status", request.request_id),)
     certificate = node.certificate(paths, question.faults.certifying())
     # The status says that there is a certificate; how the call ended stands in it.
     return cbor_answer({"status": "replied", "certificate": certificate}, outcome)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias, final
 
 from juno_snap.ids import Principal, RequestId
+from juno_snap.replica.calls import Answer
 from juno_snap.replica.certify_tree import Branch, Node, Value
 from juno_snap.replica.reject import Reject
 from juno_snap.units import KIB, NS_PER_SECOND
@@ -24,8 +25,6 @@ LIST_NAME: Final = "history"
 REPLY_INSIDE_MAX_BYTES: Final = 64 * KIB
 
 RequestStatus: TypeAlias = Literal["received", "processing", "replied", "rejected"]
-Outcome: TypeAlias = bytes | Reject
-"""How a call ended: its reply, or its reject."""
 
 
 @final
@@ -39,7 +38,7 @@ class Request:
     effective_canister_id: Principal
     expires_at_ns: int
     status: RequestStatus = "received"
-    outcome: Outcome | None = None
+    outcome: Answer | None = None
     """Set with the last two statuses."""
     ended_at_ns: int = 0
 
@@ -48,7 +47,7 @@ class Request:
         """When it may be forgotten: its outcome is old, and it cannot come in again."""
         return max(self.ended_at_ns + KEPT_NS, self.expires_at_ns)
 
-    def ended(self, outcome: Outcome, at_ns: int) -> "Request":
+    def ended(self, outcome: Answer, at_ns: int) -> "Request":
         """The request when the call has ended."""
         status: RequestStatus = "rejected" if isinstance(outcome, Reject) else "replied"
         return replace(self, status=status, outcome=outcome, ended_at_ns=at_ns)
@@ -86,7 +85,7 @@ class History:
         """Note that execution has begun."""
         self._keep(replace(self._requests[request_id], status="processing"))
 
-    def end(self, request_id: RequestId, outcome: Outcome, at_ns: int) -> None:
+    def end(self, request_id: RequestId, outcome: Answer, at_ns: int) -> None:
         """Note how the call ended."""
         ended = self._requests[request_id].ended(outcome, at_ns)
         self._keep(ended)
@@ -100,20 +99,20 @@ class History:
             self.branch = self.branch.remove(request_id)
 
     def to_attachments(self, ending: Iterable[Request] = ()) -> dict[str, bytes]:
-        """All requests that have ended, to be kept over a restart, by the name of the part.
+        """All requests that have begun, to be kept over a restart, by the name of the part.
 
         ``ending`` are in it as they are given, though nobody may know of their end yet. A long
         reply is a part of its own: the same bytes in each checkpoint, which are written once.
         """
         requests = self._requests | {request.request_id: request for request in ending}
-        ended = [request for request in requests.values() if request.outcome is not None]
+        begun = [request for request in requests.values() if request.status != "received"]
         long = {
             _reply_name(request): request.outcome
-            for request in ended
+            for request in begun
             if isinstance(request.outcome, bytes) and len(request.outcome) > REPLY_INSIDE_MAX_BYTES
         }
         listed = cbor.encode(
-            [_fields(request, inside=_reply_name(request) not in long) for request in ended]
+            [_fields(request, inside=_reply_name(request) not in long) for request in begun]
         )
         return {LIST_NAME: listed, **long}
 
@@ -131,7 +130,8 @@ class History:
         for item in cbor.as_list(listed, "the history"):
             request = _request(cbor.as_map(item, "a request"), attachments)
             history._keep(request)
-            heapq.heappush(history._ended, (request.forgotten_at_ns, request.request_id))
+            if request.outcome is not None:
+                heapq.heappush(history._ended, (request.forgotten_at_ns, request.request_id))
         return history
 
     def _keep(self, request: Request) -> None:
@@ -157,7 +157,6 @@ def _reply_name(request: Request) -> str:
 
 
 def _fields(request: Request, *, inside: bool) -> dict[str, object]:
-    outcome = request.outcome
     fields: dict[str, object] = {
         "request_id": request.request_id,
         "sender": request.sender.raw,
@@ -166,9 +165,12 @@ def _fields(request: Request, *, inside: bool) -> dict[str, object]:
         "expires_at_ns": request.expires_at_ns,
         "ended_at_ns": request.ended_at_ns,
     }
+    outcome = request.outcome
     if isinstance(outcome, Reject):
-        return fields | {"error_code": outcome.error_code, "reject_message": outcome.message}
-    return fields | ({"reply": outcome} if inside else {"reply_in": _reply_name(request)})
+        fields |= {"error_code": outcome.error_code, "reject_message": outcome.message}
+    elif outcome is not None:
+        fields |= {"reply": outcome} if inside else {"reply_in": _reply_name(request)}
+    return fields
 
 
 def _request(fields: Mapping[str, object], attachments: Mapping[str, bytes]) -> Request:
@@ -180,16 +182,22 @@ def _request(fields: Mapping[str, object], attachments: Mapping[str, bytes]) -> 
             fields.get("effective_canister_id"), "an effective canister"
         ),
         expires_at_ns=cbor.as_natural(fields.get("expires_at_ns"), "an expiry"),
+        status="processing",
     )
     outcome = _outcome(fields, attachments)
+    if outcome is None:
+        return request
     return request.ended(outcome, cbor.as_natural(fields.get("ended_at_ns"), "an end"))
 
 
-def _outcome(fields: Mapping[str, object], attachments: Mapping[str, bytes]) -> Outcome:
+def _outcome(fields: Mapping[str, object], attachments: Mapping[str, bytes]) -> Answer | None:
+    """How the call ended; None where it was still open."""
     if "reply" in fields:
         return cbor.as_bytes(fields["reply"], "a reply")
     if "reply_in" in fields:
         name = cbor.as_text(fields["reply_in"], "where a reply is")
         return cbor.as_bytes(attachments.get(name), "a reply")
-    error_code = cbor.as_text(fields.get("error_code"), "an error code")
+    if "error_code" not in fields:
+        return None
+    error_code = cbor.as_text(fields["error_code"], "an error code")
     return Reject(error_code, cbor.as_text(fields.get("reject_message"), "a message"))

@@ -2,11 +2,15 @@
 
 The event loop owns the request history and what was last published; the executor thread owns the
 subnet, its canisters and everything of Wasm. Nothing else crosses but immutable values.
+
+A round begins with its first call, or with what the round before has left. Where a canister has a
+timer or a heartbeat, or somebody waits for a time to pass, a round also begins without a call: when
+that is due, and a second after the last such round at the earliest. So a replica at rest stays at
+rest, and one without any of these does nothing between two calls.
 """
 
 import asyncio
 import contextlib
-import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +19,11 @@ from typing import Final, TypeVar, final
 
 from juno_snap.clock import Clock
 from juno_snap.errors import PreconditionError
-from juno_snap.ids import Principal
+from juno_snap.ids import Principal, RequestId
+from juno_snap.replica.calls import Answer
 from juno_snap.replica.certify_canisters import CanisterTrees, PublishedCanisters
 from juno_snap.replica.checkpoints import Checkpoints, has_to_be_written
-from juno_snap.replica.history import History, Outcome, Request
+from juno_snap.replica.history import History
 from juno_snap.replica.past import PastStates, StateView
 from juno_snap.replica.reject import Reject
 from juno_snap.replica.rounds_time import SubnetTime
@@ -29,7 +34,11 @@ from juno_snap.wire.envelope import CallContent, QueryContent
 
 Result = TypeVar("Result")
 
-_logger: Final = logging.getLogger(__name__)
+TICK_NS: Final = NS_PER_SECOND
+"""How far apart rounds without calls are at least; rounds of the network are about as far."""
+
+_LATE_NS: Final = NS_PER_MS
+"""Slept beyond the due time: what sleeps and what tells the time are two clocks."""
 
 
 def single_thread() -> ThreadPoolExecutor:
@@ -50,17 +59,36 @@ class Ticket:
 
     round_number: int
     ended: asyncio.Future[None]
-    """Done when the outcome is in the history."""
+    """Done when the outcome is in the history; or when the replica stops, without one."""
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Waiting:
+    request_id: RequestId
     call: CallContent
-    request: Request
-    ended: asyncio.Future[None]
     planned: Reject | None
     """A fault: the outcome in place of execution."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Open:
+    """A call that has not ended, and who waits for it."""
+
+    call: CallContent
+    ended: asyncio.Future[None]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What the event loop learns of the subnet after a round."""
+
+    ended: list[tuple[RequestId, Answer]]
+    published: PublishedCanisters
+    has_work: bool
+    wake_ns: int | None
 
 
 @final
@@ -92,8 +120,13 @@ class Rounds:
         self._round_ns = round_ms * NS_PER_MS
         self._next_number = 1
         self._waiting: list[_Waiting] = []
-        self._began_at_ns = 0
+        self._open: dict[RequestId, _Open] = {}
+        self._began_at_ns: int | None = None
+        self._has_work = False
+        self._tick_is_due = False
+        self._ticked_at_ns = 0
         self._running: asyncio.Task[None] | None = None
+        self._alarm: asyncio.Task[None] | None = None
         self._in_a_hurry = asyncio.Event()
 
     @property
@@ -103,8 +136,13 @@ class Rounds:
 
     async def open(self) -> None:
         """Publish the state that there is. Has to be called once, before anything else."""
-        self.published = await self.on_executor(self._refresh)
+        seen = await self.on_executor(lambda: self._look([]))
+        self.published, self._has_work = seen.published, seen.has_work
         self._note(self._time.now_ns())
+        if self._has_work:
+            self._start()
+        else:
+            self._set_alarm(seen.wake_ns)
 
     async def on_executor(self, work: Callable[[], Result]) -> Result:
         """The result of ``work``, done on the executor thread."""
@@ -142,13 +180,11 @@ class Rounds:
 
         With an ``outcome`` it is not executed: a fault.
         """
-        request = self.history.receive(call, effective_canister_id)
+        request_id = self.history.receive(call, effective_canister_id).request_id
         ended = asyncio.get_running_loop().create_future()
-        if not self._waiting:
-            self._began_at_ns = self._clock.monotonic_ns()
-        self._waiting.append(_Waiting(call=call, request=request, ended=ended, planned=outcome))
-        if self._running is None:
-            self._running = asyncio.create_task(self._run())
+        self._open[request_id] = _Open(call=call, ended=ended)
+        self._waiting.append(_Waiting(request_id=request_id, call=call, planned=outcome))
+        self._start()
         return Ticket(round_number=self._next_number, ended=ended)
 
     @contextlib.asynccontextmanager
@@ -168,23 +204,62 @@ class Rounds:
                 await self._checkpoints.save(self.history)
 
     async def finish(self) -> None:
-        """Execute what waits without waiting out the round; return when nothing waits."""
+        """Execute what waits without waiting out the round; return when nothing waits.
+
+        Calls that are still open then are a part of the state; whoever waits for one is told to
+        wait no longer. From now on no round begins but for a call.
+        """
         self._in_a_hurry.set()
+        self._stop_alarm()
         while self._running is not None:
             await asyncio.wait({self._running})
+        for waiting in self._open.values():
+            waiting.ended.set_result(None)
+        self._open.clear()
+
+    def _start(self) -> None:
+        """Begin a round, if none has begun that takes in more."""
+        self._stop_alarm()
+        if self._began_at_ns is None:
+            self._began_at_ns = self._clock.monotonic_ns()
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
+        wake_ns = None
         try:
-            while self._waiting:
-                await self._collect()
-                batch, self._waiting = self._waiting, []
-                self._next_number += 1
-                await self._execute(batch)
+            while self._waiting or self._has_work or self._tick_is_due:
+                if not self._tick_is_due:
+                    await self._collect()
+                wake_ns = await self._execute()
+                if self._in_a_hurry.is_set():
+                    self._has_work = False
         finally:
             self._running = None
+        self._set_alarm(wake_ns)
+
+    def _set_alarm(self, wake_ns: int | None) -> None:
+        if wake_ns is not None and not self._in_a_hurry.is_set():
+            self._alarm = asyncio.create_task(self._wait_until(wake_ns))
+
+    def _stop_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    async def _wait_until(self, wake_ns: int) -> None:
+        """Begin a round of its own at a time."""
+        due_ns = max(wake_ns, self._ticked_at_ns + TICK_NS) + _LATE_NS
+        await self._clock.sleep(max(due_ns - self._time.now_ns(), 0) / NS_PER_SECOND)
+        self._alarm = None
+        self._ticked_at_ns = self._time.now_ns()
+        self._tick_is_due = True
+        self._start()
 
     async def _collect(self) -> None:
         """Wait until the round that has begun is over."""
+        if self._began_at_ns is None:  # with what the round before has left
+            self._began_at_ns = self._clock.monotonic_ns()
         passed_ns = self._clock.monotonic_ns() - self._began_at_ns
         rest_ns = self._round_ns - passed_ns
         if rest_ns <= 0 or self._in_a_hurry.is_set():
@@ -197,69 +272,73 @@ class Rounds:
             over.cancel()
             hurry.cancel()
 
-    async def _execute(self, batch: list[_Waiting]) -> None:
+    async def _execute(self) -> int | None:
+        """Execute a round with all that has come; when the next one is due if none comes."""
         async with self._turn:
+            batch, self._waiting = self._waiting, []
+            self._began_at_ns, self._tick_is_due = None, False
+            self._next_number += 1
             time_ns = self._time.next_round_ns()
             for item in batch:
-                self.history.begin(item.request.request_id)
-            outcomes, published = await self.on_executor(lambda: self._work(batch, time_ns))
+                self.history.begin(item.request_id)
+            seen = await self.on_executor(lambda: self._work(batch, time_ns))
             try:
-                await self._write_down(batch, outcomes, time_ns)
+                await self._write_down(seen.ended, time_ns)
             except PreconditionError as error:
-                lost, self._waiting = [*batch, *self._waiting], []
-                _give_up(lost, error)
-                return
-            self.published = published
-            for item, outcome in zip(batch, outcomes, strict=True):
-                self.history.end(item.request.request_id, outcome, time_ns)
-                item.ended.set_result(None)
+                self._give_up(error)
+                return None
+            self.published, self._has_work = seen.published, seen.has_work
+            for request_id, outcome in seen.ended:
+                self.history.end(request_id, outcome, time_ns)
+                waiting = self._open.pop(request_id, None)
+                if waiting is not None:
+                    waiting.ended.set_result(None)
             self.history.forget_old(time_ns)
             self._note(time_ns)
+            return seen.wake_ns
 
     def _note(self, time_ns: int) -> None:
         canisters, requests = self.published.branch, self.history.branch
         self.past.note(StateView(canisters=canisters, requests=requests, time_ns=time_ns))
 
-    async def _write_down(
-        self, batch: list[_Waiting], outcomes: list[Outcome], time_ns: int
-    ) -> None:
+    async def _write_down(self, ended: list[tuple[RequestId, Answer]], time_ns: int) -> None:
         """Before anybody knows of the round: what has to be on disk first."""
         if self._checkpoints is None:
             return
         self._checkpoints.note_change()
-        ended = list(zip(batch, outcomes, strict=True))
-        if any(has_to_be_written(item.call, outcome) for item, outcome in ended):
-            ending = [item.request.ended(outcome, time_ns) for item, outcome in ended]
+        if any(self._is_owed_to_disk(request_id, outcome) for request_id, outcome in ended):
+            found = ((self.history.find(request_id), outcome) for request_id, outcome in ended)
+            ending = [request.ended(outcome, time_ns) for request, outcome in found if request]
             await self._checkpoints.save(self.history, ending)
 
-    def _work(
-        self, batch: list[_Waiting], time_ns: int
-    ) -> tuple[list[Outcome], PublishedCanisters]:
+    def _is_owed_to_disk(self, request_id: RequestId, outcome: Answer) -> bool:
+        """Whether somebody may wait for this outcome who may know it only once it is kept."""
+        waiting = self._open.get(request_id)
+        return waiting is not None and has_to_be_written(waiting.call, outcome)
+
+    def _give_up(self, error: PreconditionError) -> None:
+        """Tell those who wait that there will be no outcome."""
+        for waiting in self._open.values():
+            waiting.ended.set_exception(error)
+            waiting.ended.exception()  # not every call has somebody who waits
+        self._open.clear()
+        self._waiting, self._has_work = [], False
+
+    def _work(self, batch: list[_Waiting], time_ns: int) -> _Seen:
         """On the executor thread: the whole round."""
-        return [self._outcome(item, time_ns) for item in batch], self._refresh()
+        planned: list[tuple[RequestId, Answer]] = []
+        for item in batch:
+            if item.planned is None:
+                self._subnet.submit(item.request_id, item.call)
+            else:
+                planned.append((item.request_id, item.planned))
+        return self._look([*planned, *self._subnet.run_round(time_ns)])
 
-    def _outcome(self, item: _Waiting, time_ns: int) -> Outcome:
-        if item.call.ingress_expiry_ns < time_ns:
-            request_id = f"0x{item.request.request_id.hex()}"
-            return Reject(
-                "IC0202", f"Ingress message {request_id} timed out waiting to start executing."
-            )
-        if item.planned is not None:
-            return item.planned
-        try:
-            return self._subnet.execute(item.call, time_ns)
-        except Reject as reject:
-            return reject
-        except Exception as error:  # what else ran in this round keeps its outcome
-            _logger.exception("a mistake in the local replica")
-            return Reject("IC0521", f"The local replica made a mistake: {error!r}")
-
-    def _refresh(self) -> PublishedCanisters:
-        return self._trees.refresh(self._subnet.canisters)
-
-
-def _give_up(waiting: list[_Waiting], error: PreconditionError) -> None:
-    """Tell those who wait that there will be no outcome."""
-    for item in waiting:
-        item.ended.set_exception(error)
-        item.ended.exception()  # not every call has somebody who waits
+    def _look(self, ended: list[tuple[RequestId, Answer]]) -> _Seen:
+        """On the executor thread: what there is to tell."""
+        return _Seen(
+            ended=ended,
+            published=self._trees.refresh(self._subnet.canisters),
+            has_work=self._subnet.has_work,
+            wake_ns=self._subnet.next_wake_ns(),
+        )

@@ -9,15 +9,23 @@ a module can get the id that it has on mainnet (``specified_id``). Ids that nobo
 up from ``FIRST_CANISTER_NUMBER``, whatever was created or deleted before.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, Literal, TypeAlias
 
-from juno_snap.ids import Principal
+from juno_snap.ids import Principal, RequestId
+from juno_snap.replica.calls import Answer, OpenCalls, Queued
 from juno_snap.replica.execution import InstalledCode
-from juno_snap.replica.snapshots import Snapshot, global_memory_bytes, owner_of
-from juno_snap.replica.state_history import ChangeDetails, ChangeRecord, History
+from juno_snap.replica.snapshots import (
+    HookStatus,
+    Snapshot,
+    global_memory_bytes,
+    is_heap_low,
+    owner_of,
+)
+from juno_snap.replica.state_history import ChangeDetails, ChangeOrigin, ChangeRecord, History
 from juno_snap.replica.state_logs import LOG_MEMORY_LIMIT_DEFAULT_BYTES, Logs
 from juno_snap.units import CHUNK_MAX_BYTES, TRILLION_CYCLES
 
@@ -114,6 +122,9 @@ class Canister:
     snapshots: dict[bytes, Snapshot] = field(default_factory=dict)
     """By id; ids grow, so the order of insertion is the order of ids."""
     next_snapshot_number: int = 0
+    calls: OpenCalls = field(default_factory=OpenCalls)
+    hook_status: HookStatus = "condition_not_satisfied"
+    """Of the low-memory hook, as of the last ``update_hook_status``."""
 
     @property
     def controllers(self) -> tuple[Principal, ...]:
@@ -135,20 +146,36 @@ class Canister:
         """The module's ``icp:`` sections by name: whether public, and the content."""
         return {} if self.code is None else self.code.module.shape.metadata
 
-    def record(self, details: ChangeDetails, *, user: Principal, at_ns: int) -> None:
+    def record(self, details: ChangeDetails, *, origin: ChangeOrigin, at_ns: int) -> None:
         """Raise the version by one and note what did it in the history."""
         self.version += 1
-        self.note(details, user=user, at_ns=at_ns)
+        self.note(details, origin=origin, at_ns=at_ns)
 
-    def note(self, details: ChangeDetails, *, user: Principal, at_ns: int) -> None:
+    def note(self, details: ChangeDetails, *, origin: ChangeOrigin, at_ns: int) -> None:
         """Add to the history under the version that the canister has now."""
         self.history.add(
-            ChangeRecord(at_ns=at_ns, canister_version=self.version, user=user, details=details)
+            ChangeRecord(at_ns=at_ns, canister_version=self.version, origin=origin, details=details)
         )
 
     def log(self, contents: tuple[bytes, ...], *, at_ns: int) -> None:
         """Append to the log, within the limit of the settings."""
         self.logs.add(contents, at_ns=at_ns, limit_bytes=self.settings.log_memory_limit_bytes)
+
+    @property
+    def is_heap_low(self) -> bool:
+        """Whether the heap is so near to its limit that the low-memory hook is due."""
+        return self.code is not None and is_heap_low(
+            heap_bytes=self.code.heap.size_bytes,
+            limit_bytes=self.settings.wasm_memory_limit_bytes,
+            threshold_bytes=self.settings.wasm_memory_threshold_bytes,
+        )
+
+    def update_hook_status(self) -> None:
+        """Note whether the low-memory hook is due; it is so once, until there is room again."""
+        if not self.is_heap_low:
+            self.hook_status = "condition_not_satisfied"
+        elif self.hook_status == "condition_not_satisfied":
+            self.hook_status = "ready"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +232,12 @@ class SubnetState:
     next_canister_number: int = FIRST_CANISTER_NUMBER
     time_ns: int = 0
     """Time of the newest message; never goes back."""
+    queue: deque[Queued] = field(default_factory=deque)
+    """Messages to canisters, the next one first."""
+    ended: list[tuple[RequestId, Answer]] = field(default_factory=list)
+    """Outcomes of users' calls that nobody has taken yet; empty between rounds."""
+    next_random_number: int = 0
+    last_heartbeat_ns: int = 0
 
     def find_snapshot(self, snapshot_id: bytes) -> Snapshot | None:
         """The snapshot of that id, whichever canister it belongs to."""

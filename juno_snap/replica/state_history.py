@@ -1,7 +1,7 @@
 """The history of a canister: what was changed, when, and by whom.
 
-Only other canisters can read it (``canister_info``); it is kept from the first day so that nothing
-is missing when they can. Source of the entries: interface specification, "Canister history".
+Only other canisters can read it (``canister_info``). Source of the entries: interface
+specification, "Canister history".
 """
 
 from dataclasses import dataclass, field
@@ -70,12 +70,21 @@ ChangeDetails: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeOrigin:
+    """Who asked for a change; a canister may say which version it had itself."""
+
+    principal: Principal
+    is_canister: bool = False
+    canister_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRecord:
     """One change. ``canister_version`` is the one that the change led to."""
 
     at_ns: int
     canister_version: int
-    user: Principal
+    origin: ChangeOrigin
     details: ChangeDetails
 
 

@@ -7,7 +7,8 @@ any more: whenever it is interrupted, the old or the new state is whole. ``state
 lines, which together are one JSON object; the first has the SHA-256 of the second, so that damage
 is found. Whoever uses the folder may keep files of other names in it.
 
-One format version so far: 1. A newer one is refused.
+The format version is 2: it has the calls that are open, and who changed a canister. A newer one is
+refused, and so is version 1, which no release has written.
 """
 
 import contextlib
@@ -158,13 +159,16 @@ def _check_format(directory: Path) -> None:
             code="not-a-replica-directory",
             hint="name another folder with --dir",
         )
-    if document.version > FORMAT_VERSION:
-        raise PreconditionError(
-            f"{directory} was written by a newer juno-snap: its format is {document.version}, "
-            f"this version reads {FORMAT_VERSION}",
-            code="replica-format-newer",
-            hint="update juno-snap, or start anew with: juno-snap replica reset",
-        )
+    if document.version == FORMAT_VERSION:
+        return
+    is_newer = document.version > FORMAT_VERSION
+    raise PreconditionError(
+        f"{directory} was written by {'a newer' if is_newer else 'an older'} juno-snap: its format "
+        f"is {document.version}, this version reads {FORMAT_VERSION}",
+        code="replica-format-newer" if is_newer else "replica-format-older",
+        hint=f"{'update' if is_newer else 'use the older'} juno-snap, or start anew with: "
+        "juno-snap replica reset",
+    )
 
 
 def _validated(model: type[Model], data: bytes, path: Path) -> Model:

@@ -1,9 +1,11 @@
 """From the state to documents and blobs, and back."""
 
+from collections import deque
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Final
 
+from juno_snap.replica.calls import Queued, Request, Response
 from juno_snap.replica.execution import InstalledCode
 from juno_snap.replica.runtime import Engine
 from juno_snap.replica.snapshots import Snapshot
@@ -21,6 +23,8 @@ from juno_snap.replica.storage_schema import (
     CanisterDocument,
     CodeDocument,
     PiecesDocument,
+    RequestDocument,
+    ResponseDocument,
     SnapshotDocument,
     StateDocument,
 )
@@ -36,6 +40,9 @@ def write_state(
     return StateDocument(
         time_ns=state.time_ns,
         next_canister_number=state.next_canister_number,
+        next_random_number=state.next_random_number,
+        last_heartbeat_ns=state.last_heartbeat_ns,
+        queue=[_queued_document(store, each) for each in state.queue],
         canisters=[_canister_document(store, each) for each in state.canisters.values()],
         attachments={name: _attachment(store, data) for name, data in attachments.items()},
     )
@@ -52,6 +59,9 @@ def read_state(store: BlobStore, document: StateDocument, engine: Engine) -> Sub
     return SubnetState(
         canisters={canister.canister_id: canister for canister in canisters},
         next_canister_number=document.next_canister_number,
+        next_random_number=document.next_random_number,
+        last_heartbeat_ns=document.last_heartbeat_ns,
+        queue=deque(_queued(store, each) for each in document.queue),
         time_ns=document.time_ns,
     )
 
@@ -73,6 +83,8 @@ def _all_pieces(document: StateDocument) -> Iterator[PiecesDocument]:
     for attachment in document.attachments.values():
         if isinstance(attachment, PiecesDocument):
             yield attachment
+    for queued in document.queue:
+        yield queued.arg if isinstance(queued, RequestDocument) else queued.reply
     for canister in document.canisters:
         yield from canister.chunks
         contents = [*canister.snapshots, *([] if canister.code is None else [canister.code])]
@@ -99,6 +111,8 @@ def _canister_document(store: BlobStore, canister: Canister) -> CanisterDocument
         logs=canister.logs,
         snapshots=[_snapshot_document(store, each) for each in canister.snapshots.values()],
         next_snapshot_number=canister.next_snapshot_number,
+        calls=canister.calls,
+        hook_status=canister.hook_status,
     )
 
 
@@ -155,6 +169,8 @@ def _canister(store: BlobStore, document: CanisterDocument, engine: Engine) -> C
         logs=document.logs,
         snapshots={snapshot.snapshot_id: snapshot for snapshot in snapshots},
         next_snapshot_number=document.next_snapshot_number,
+        calls=document.calls,
+        hook_status=document.hook_status,
     )
 
 
@@ -192,6 +208,46 @@ def _snapshot(store: BlobStore, document: SnapshotDocument) -> Snapshot:
 
 def _attachment(store: BlobStore, data: bytes) -> PiecesDocument | bytes:
     return data if len(data) <= ATTACHMENT_INSIDE_MAX_BYTES else _bytes(store, data)
+
+
+def _queued_document(store: BlobStore, queued: Queued) -> RequestDocument | ResponseDocument:
+    if isinstance(queued, Request):
+        return RequestDocument(
+            origin=queued.origin,
+            receiver=queued.receiver,
+            method=queued.method,
+            arg=_bytes(store, queued.arg),
+            cycles=queued.cycles,
+            expires_at_ns=queued.expires_at_ns,
+        )
+    return ResponseDocument(
+        receiver=queued.receiver,
+        callback_id=queued.callback_id,
+        refund_cycles=queued.refund_cycles,
+        reply=_bytes(store, queued.reply),
+        reject_code=queued.reject_code,
+        reject_message=queued.reject_message,
+    )
+
+
+def _queued(store: BlobStore, document: RequestDocument | ResponseDocument) -> Queued:
+    if isinstance(document, RequestDocument):
+        return Request(
+            origin=document.origin,
+            receiver=document.receiver,
+            method=document.method,
+            arg=_read(store, document.arg),
+            cycles=document.cycles,
+            expires_at_ns=document.expires_at_ns,
+        )
+    return Response(
+        receiver=document.receiver,
+        callback_id=document.callback_id,
+        refund_cycles=document.refund_cycles,
+        reply=_read(store, document.reply),
+        reject_code=document.reject_code,
+        reject_message=document.reject_message,
+    )
 
 
 def _bytes(store: BlobStore, data: bytes | bytearray) -> PiecesDocument:

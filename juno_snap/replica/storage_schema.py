@@ -1,7 +1,7 @@
 """What a checkpoint says, as JSON. The bytes themselves are blobs beside it.
 
-The state's own small values (settings, history, log records) stand in it as they are: a change to
-one of those dataclasses is a change of the format and needs a new ``FORMAT_VERSION``.
+The state's own small values (settings, history, log records, open calls) stand in it as they are: a
+change to one of those dataclasses is a change of the format and needs a new ``FORMAT_VERSION``.
 """
 
 from typing import Final
@@ -9,12 +9,13 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from juno_snap.ids import Principal
+from juno_snap.replica.calls import FromCanister, FromUser, OpenCalls
 from juno_snap.replica.snapshots import HookStatus
 from juno_snap.replica.state import Settings, Status
 from juno_snap.replica.state_history import History, SnapshotSource
 from juno_snap.replica.state_logs import Logs
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 
 
 class Document(BaseModel):
@@ -90,6 +91,30 @@ class CanisterDocument(Document):
     logs: Logs
     snapshots: list[SnapshotDocument]
     next_snapshot_number: int
+    calls: OpenCalls
+    hook_status: HookStatus
+
+
+class RequestDocument(Document):
+    """A call on its way."""
+
+    origin: FromUser | FromCanister
+    receiver: Principal
+    method: str
+    arg: PiecesDocument
+    cycles: int
+    expires_at_ns: int
+
+
+class ResponseDocument(Document):
+    """An answer on its way."""
+
+    receiver: Principal
+    callback_id: int
+    refund_cycles: int
+    reply: PiecesDocument
+    reject_code: int
+    reject_message: str
 
 
 class StateDocument(Document):
@@ -97,6 +122,9 @@ class StateDocument(Document):
 
     time_ns: int
     next_canister_number: int
+    next_random_number: int
+    last_heartbeat_ns: int
     canisters: list[CanisterDocument]
+    queue: list[RequestDocument | ResponseDocument]
     attachments: dict[str, PiecesDocument | bytes]
     """Short ones stand here as they are: they change each time, and a file costs more."""

@@ -1,26 +1,42 @@
-"""The subnet: one deterministic machine from calls and their times to replies and new state.
+"""The subnet: one deterministic machine from calls and their times to outcomes and new state.
 
 Belongs to one thread. Nothing in here reads a clock or draws a random number: the same calls at the
 same times give the same state. Whoever feeds it checks signatures, expiry and duplicates before.
+
+Calls wait in one queue, with the messages that canisters send each other; so two canisters see each
+other's messages in order. A round executes the queue until it is empty or the round has done its
+share of work; the rest is for the next one. On the network a call to the management canister takes
+effect with the next round, and one message may take many: both are not modelled.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import partial
 from typing import Final, final
 
-from juno_snap.ids import MANAGEMENT_CANISTER, Principal
-from juno_snap.replica.execution import Message, inspect_message, run_query, run_update
+from juno_snap.ids import MANAGEMENT_CANISTER, Principal, RequestId
+from juno_snap.replica.answers import expire, next_expiry_ns
+from juno_snap.replica.calls import Answer, FromUser, Request
+from juno_snap.replica.composite import CompositeQuery
+from juno_snap.replica.delivery import (
+    HEARTBEAT,
+    HEARTBEAT_NS,
+    TIMER,
+    Delivery,
+    not_running,
+    running,
+)
+from juno_snap.replica.execution import Message, inspect_message
 from juno_snap.replica.management.call import Network, canister_not_found
 from juno_snap.replica.management.dispatch import Management
-from juno_snap.replica.management.install import environment_of, no_code
+from juno_snap.replica.management.install import environment_of
 from juno_snap.replica.reject import Reject
 from juno_snap.replica.runtime import Engine
 from juno_snap.replica.state import Canister, Status, SubnetState
 from juno_snap.wire.envelope import CallContent, QueryContent
 
-REJECTED_BY_CODE: Final = "IC0406"
-"""The code itself answered with a reject: the message ended well and its changes are kept."""
+ROUND_INSTRUCTIONS: Final = 4_000_000_000
+MESSAGE_INSTRUCTIONS: Final = 2_000_000
+"""What a message counts beside its own instructions, so that a round has 2,000 messages at most.
+Source: dfinity/ic, ``rs/config/src/subnet_config.rs``."""
 
 
 @final
@@ -41,8 +57,13 @@ class Subnet:
 
     @property
     def time_ns(self) -> int:
-        """Time of the newest call; never goes back."""
+        """Time of the newest round; never goes back."""
         return self.state.time_ns
+
+    @property
+    def has_work(self) -> bool:
+        """Whether messages wait for another round."""
+        return bool(self.state.queue)
 
     def accept(self, call: CallContent, effective_canister_id: Principal) -> None:
         """The ingress filter: whether a call may wait for a round.
@@ -55,37 +76,55 @@ class Subnet:
         if call.canister_id == MANAGEMENT_CANISTER:
             self._management.accept(call.method_name, call.arg, call.sender, effective_canister_id)
             return
-        canister = self._existing(call.canister_id)
+        canister = self.state.canisters.get(call.canister_id)
+        if canister is None:
+            raise canister_not_found(call.canister_id)
         if canister.code is None:
             raise Reject("IC0537", "Requested canister has no wasm module")
         if canister.status is not Status.RUNNING:
-            raise _not_running(canister, "is not running")
+            raise not_running(canister, "is not running")
         environment = environment_of(canister, self._network, time_ns=self.time_ns)
-        inspect_message(canister.code, environment, _message(call))
+        message = Message(method=call.method_name, arg=call.arg, caller=call.sender)
+        inspect_message(canister.code, environment, message)
 
-    def execute(self, call: CallContent, time_ns: int) -> bytes:
-        """Execute a call inside a round; what the filter checked is checked again.
-
-        Raises:
-            Reject: The outcome is a reject. State has changed only where the code itself rejected.
-        """
-        self.state.time_ns = max(self.state.time_ns, time_ns)
-        if call.canister_id == MANAGEMENT_CANISTER:
-            return self._management.execute(
-                call.method_name, call.arg, call.sender, time_ns=time_ns
+    def submit(self, request_id: RequestId, call: CallContent) -> None:
+        """Put a call into the queue; what the filter checked is checked again in its round."""
+        self.state.queue.append(
+            Request(
+                origin=FromUser(request_id=request_id, sender=call.sender),
+                receiver=call.canister_id,
+                method=call.method_name,
+                arg=call.arg,
+                expires_at_ns=call.ingress_expiry_ns,
             )
-        canister = self._existing(call.canister_id)
-        if canister.status is not Status.RUNNING:
-            raise _not_running(canister, f"is {canister.status.name.lower()}")
-        if canister.code is None:
-            raise no_code(canister.canister_id)
-        environment = environment_of(canister, self._network, time_ns=time_ns)
-        outcome = run_update(canister.code, environment, _message(call))
-        canister.log(outcome.logs, at_ns=time_ns)
-        canister.cycles -= outcome.cycles_burned
-        if outcome.reject is None or outcome.reject.error_code == REJECTED_BY_CODE:
-            canister.version += 1
-        return _answer(outcome.reply, outcome.reject)
+        )
+
+    def run_round(self, time_ns: int) -> list[tuple[RequestId, Answer]]:
+        """Run timers and heartbeats, then what is in the queue; the outcomes that came of it.
+
+        An outcome may be that of a call of an earlier round; a call may have none yet.
+        """
+        state = self.state
+        state.time_ns = max(state.time_ns, time_ns)
+        delivery = Delivery(state=state, management=self._management, time_ns=state.time_ns)
+        expire(state, state.time_ns)
+        done = delivery.run_tasks()
+        while state.queue and done < ROUND_INSTRUCTIONS:
+            done += MESSAGE_INSTRUCTIONS + delivery.deliver(state.queue.popleft())
+        ended = list(state.ended)
+        state.ended.clear()
+        return ended
+
+    def next_wake_ns(self) -> int | None:
+        """When a round has something to do even if no call comes; None: never."""
+        state = self.state
+        times = [next_expiry_ns(canister) for canister in state.canisters.values()]
+        for _, code in running(state):
+            if TIMER in code.module.shape.entry_points:
+                times.append(code.global_timer_ns or None)
+            if HEARTBEAT in code.module.shape.entry_points:
+                times.append(state.last_heartbeat_ns + HEARTBEAT_NS)
+        return min((each for each in times if each is not None), default=None)
 
     def query(
         self,
@@ -98,41 +137,9 @@ class Subnet:
         Raises:
             Reject: The answer is a reject.
         """
-        if query.canister_id == MANAGEMENT_CANISTER:
-            return self._management.query(
-                query.method_name, query.arg, query.sender, time_ns=time_ns
-            )
-        canister = self._existing(query.canister_id)
-        if canister.status is Status.STOPPED:
-            raise _not_running(
-                canister, "is stopped and therefore does not have a CallContextManager"
-            )
-        if canister.code is None:
-            raise no_code(canister.canister_id)
-        environment = replace(
-            environment_of(canister, self._network, time_ns=time_ns),
-            data_certificate=partial(data_certificate, canister.canister_id),
-        )
-        outcome = run_query(canister.code, environment, _message(query))
-        return _answer(outcome.reply, outcome.reject)
-
-    def _existing(self, canister_id: Principal) -> Canister:
-        canister = self.state.canisters.get(canister_id)
-        if canister is None:
-            raise canister_not_found(canister_id)
-        return canister
-
-
-def _message(content: CallContent | QueryContent) -> Message:
-    return Message(method=content.method_name, arg=content.arg, caller=content.sender)
-
-
-def _answer(reply: bytes | None, reject: Reject | None) -> bytes:
-    if reject is not None:
-        raise reject
-    return reply or b""
-
-
-def _not_running(canister: Canister, how: str) -> Reject:
-    error_code = "IC0509" if canister.status is Status.STOPPING else "IC0508"
-    return Reject(error_code, f"Canister {canister.canister_id} {how}")
+        return CompositeQuery(
+            state=self.state,
+            management=self._management,
+            time_ns=time_ns,
+            data_certificate=data_certificate,
+        ).run(query)

@@ -10,4 +10,9 @@ if (persistence === 'classical') {
 }
 motoko.setPublicMetadata(['candid:service', 'motoko:stable-types']);
 motoko.write('Main.mo', fs.readFileSync(source, 'utf8'));
-fs.writeFileSync(output, motoko.wasm('Main.mo', 'ic').wasm);
+try {
+  fs.writeFileSync(output, motoko.wasm('Main.mo', 'ic').wasm);
+} catch {
+  console.error(JSON.stringify(motoko.check('Main.mo'), null, 2));
+  process.exit(1);
+}

@@ -6,7 +6,7 @@ Calls go through the ingress filter and then through execution, as they do in th
 from dataclasses import dataclass, field
 from typing import Any
 
-from juno_snap.ids import MANAGEMENT_CANISTER, Principal
+from juno_snap.ids import MANAGEMENT_CANISTER, Principal, RequestId
 from juno_snap.replica.management.methods import METHODS
 from juno_snap.replica.reject import Reject
 from juno_snap.replica.runtime import Engine, wasm_from_text
@@ -19,6 +19,7 @@ ALICE = Principal.self_authenticating(b"alice")
 BOB = Principal.self_authenticating(b"bob")
 SUBNET_ID = Principal.self_authenticating(b"subnet")
 NOWHERE = Principal(b"\0\0\0\0\0\0\0\x63\1\1")
+LIFETIME_NS = 300_000_000_000
 INSTALL, REINSTALL = Tagged("install"), Tagged("reinstall")
 UPGRADE = Tagged("upgrade", None)
 
@@ -42,15 +43,26 @@ class World:
     now_ns: int = 1_700_000_000_000_000_000
     routed: Principal | None = field(default=None)
     """Effective canister id of the next calls, where it is not the canister itself."""
+    outcomes: dict[RequestId, bytes | Reject] = field(default_factory=dict)
+    """Of the calls that ended and were not asked for yet."""
 
     def manage(self, method: str, sender: Principal = ALICE, /, **fields: Any) -> Any:
         """The result of a management call, or the one value that it consists of."""
         entry = METHODS[method]
-        payload = encode([entry.arguments], [fields])
         target = fields[entry.target] if entry.target else MANAGEMENT_CANISTER
-        call = self.call_content(MANAGEMENT_CANISTER, method, payload, sender)
+        call = self.management_call(method, self.payload(method, **fields), sender)
         self.subnet.accept(call, self.routed or target)
-        return self.results(method, self.subnet.execute(call, call.ingress_expiry_ns))
+        return self.results(method, self.outcome(call))
+
+    def payload(self, method: str, **fields: Any) -> bytes:
+        """The argument of a management call."""
+        return encode([METHODS[method].arguments], [fields])
+
+    def management_call(
+        self, method: str, payload: bytes, sender: Principal = ALICE
+    ) -> CallContent:
+        """A management call that was not submitted."""
+        return self.call_content(MANAGEMENT_CANISTER, method, payload, sender)
 
     def ask(self, method: str, sender: Principal = ALICE, /, **fields: Any) -> Any:
         """The result of a management query."""
@@ -67,14 +79,36 @@ class World:
         """The reply of a canister to an update call."""
         call = self.call_content(canister, method, arg, sender)
         self.subnet.accept(call, canister)
-        return self.subnet.execute(call, call.ingress_expiry_ns)
+        return self.outcome(call)
 
     def execute(
         self, canister: Principal, method: str, arg: bytes = b"", sender: Principal = ALICE
     ) -> bytes:
         """The same past the ingress filter, as if the state had changed since."""
-        call = self.call_content(canister, method, arg, sender)
-        return self.subnet.execute(call, call.ingress_expiry_ns)
+        return self.outcome(self.call_content(canister, method, arg, sender))
+
+    def outcome(self, call: CallContent) -> bytes:
+        """How a call ends that needs no more than one round."""
+        request_id = self.submit(call)
+        self.round()
+        return self.ended(request_id)
+
+    def submit(self, call: CallContent) -> RequestId:
+        """Put a call into the queue, without executing it."""
+        self.subnet.submit(call.request_id(), call)
+        return call.request_id()
+
+    def round(self, seconds: float = 0) -> None:
+        """Execute a round, so long after the newest call."""
+        self.now_ns += int(seconds * 1_000_000_000)
+        self.outcomes.update(self.subnet.run_round(self.now_ns))
+
+    def ended(self, request_id: RequestId) -> bytes:
+        """The reply to a call that has ended."""
+        outcome = self.outcomes.pop(request_id)
+        if isinstance(outcome, Reject):
+            raise outcome
+        return outcome
 
     def query(
         self, canister: Principal, method: str, arg: bytes = b"", sender: Principal = ALICE
@@ -98,7 +132,7 @@ class World:
             canister_id=canister,
             method_name=method,
             arg=arg,
-            ingress_expiry_ns=self.now_ns,
+            ingress_expiry_ns=self.now_ns + LIFETIME_NS,
         )
 
     def create(self, sender: Principal = ALICE, /, **fields: Any) -> Principal:

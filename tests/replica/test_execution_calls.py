@@ -4,9 +4,12 @@ import struct
 
 import pytest
 
-from juno_snap.replica.execution import Message, inspect_message
+from juno_snap.replica.execution import Callbacks, Message, inspect_message, run_callback
 from juno_snap.replica.reject import Reject
+from juno_snap.replica.runtime import wasm_from_text
+from juno_snap.replica.system_api.outgoing import Closure
 from tests.replica.engine import USER, Bench, reason, spelled, wat
+from tests.replica.puppet import CALLBACK, END, LOOP, PROGRAMS_AT, note, puppet
 
 UNTOUCHED = (0, 10, 20, 0.5, 0)
 
@@ -40,11 +43,6 @@ def test_an_update_changes_heap_globals_stable_memory_certified_data_and_timer()
             "put_and_loop",
             "IC0522",
             "Canister exceeded the limit of 50000000 instructions for single message execution.",
-        ),
-        (
-            "put_and_be_silent",
-            "IC0506",
-            "Canister rrkah-fqaaa-aaaaa-aaaaq-cai did not reply to the call",
         ),
     ],
 )
@@ -174,12 +172,19 @@ def test_a_print_never_fails():
     assert outcome.logs == (b"(debug_print message out of memory bounds)",)
 
 
-def test_a_call_to_another_canister_says_that_it_is_not_supported():
-    bench = Bench(wat("two_callbacks"))
-    assert bench.update("ping").reply == b""
-    code, text = reason(bench.update("call"))
-    assert code == "IC0521"
-    assert "ic0.call_new is not supported by this version of the local replica" in text
+def test_an_update_without_an_answer_keeps_what_it_wrote():
+    bench = Bench(wat("state"))
+    outcome = bench.update("put_and_be_silent", number(6))
+    assert (outcome.reply, outcome.reject, outcome.has_failed) == (None, None, False)
+    assert shown(bench)[0] == 6
+
+
+def test_a_query_without_an_answer_fails():
+    bench = Bench(wasm_from_text('(module (func (export "canister_query silent")))'))
+    assert reason(bench.query("silent")) == (
+        "IC0506",
+        "Canister rrkah-fqaaa-aaaaa-aaaaq-cai did not reply to the call",
+    )
 
 
 def test_a_canister_inspects_messages():
@@ -204,3 +209,27 @@ def test_a_64_bit_memory_keeps_its_content():
     assert bench.update("put", b"far away").reject is None
     assert bench.reply("show") == b"far away"
     assert bench.code.heap.size_bytes == 320 * 65536
+
+
+def test_a_cleanup_has_instructions_left_after_an_endless_callback():
+    bench = Bench(puppet())
+    loop, cleanup = (END + program + END for program in (LOOP, note("cleaned")))
+    for program in (loop, cleanup):
+        bench.update("run", program)
+    at_loop = PROGRAMS_AT + 1
+    at_cleanup = at_loop + len(loop) + 1
+    callbacks = Callbacks(
+        on_reply=Closure(CALLBACK, at_loop),
+        on_reject=Closure(CALLBACK, at_loop),
+        on_cleanup=Closure(CALLBACK, at_cleanup),
+    )
+    outcome = run_callback(
+        bench.code, bench.environment, callbacks, Message(caller=USER), bench.limits
+    )
+    assert reason(outcome) == (
+        "IC0522",
+        "Canister exceeded the limit of 47500000 instructions for single message execution.",
+    )
+    assert 47_500_000 < outcome.instructions < 50_000_000
+    assert outcome.is_kept
+    assert bench.reply("trace") == b"cleaned"

@@ -3,7 +3,11 @@
 import pytest
 
 from juno_snap.ids import MANAGEMENT_CANISTER
-from juno_snap.replica.management.methods import CANISTERS_ONLY, METHODS
+from juno_snap.replica.management.methods import (
+    CANISTERS_ONLY_WITH_TARGET,
+    METHODS,
+    UNSUPPORTED,
+)
 from juno_snap.wire.candid import PRINCIPAL, TEXT, Record, Tagged, encode
 from tests.replica.subnet_world import ALICE, BOB, INSTALL, NOWHERE, module, new_world, refused
 
@@ -56,7 +60,7 @@ def refused_by_filter(world, method, sender, canister):
 
 def refused_in_execution(world, method, sender, canister):
     call = content(world, method, sender, canister)
-    return refused(lambda: world.subnet.execute(call, world.now_ns))
+    return refused(lambda: world.outcome(call))
 
 
 @pytest.mark.parametrize("method", CONTROLLED)
@@ -99,7 +103,7 @@ def test_a_payload_that_is_no_candid_is_refused(method):
     world = new_world()
     call = world.call_content(MANAGEMENT_CANISTER, method, b"DIDL\x01", ALICE)
     before = refused(lambda: world.subnet.accept(call, NOWHERE))
-    inside = refused(lambda: world.subnet.execute(call, world.now_ns))
+    inside = refused(lambda: world.outcome(call))
     assert before.error_code == inside.error_code == "IC0408"
     assert before.message.startswith(f"Failed to parse payload for ic00 method {method}: ")
     assert inside.message.startswith("Error decoding candid: ")
@@ -123,14 +127,17 @@ def test_an_unknown_method_is_refused_before_everything_else():
     call = world.call_content(MANAGEMENT_CANISTER, "fly", b"", BOB)
     for act in (
         lambda: world.subnet.accept(call, NOWHERE),
-        lambda: world.subnet.execute(call, world.now_ns),
+        lambda: world.outcome(call),
     ):
         reject = refused(act)
         assert reject.error_code == "IC0536"
         assert reject.message == "ic00 interface does not expose method fly"
 
 
-@pytest.mark.parametrize("method", sorted({*CANISTERS_ONLY, "fetch_canister_logs"}))
+NOT_FOR_USERS = {name for name, entry in METHODS.items() if not entry.ingress} | UNSUPPORTED
+
+
+@pytest.mark.parametrize("method", sorted(NOT_FOR_USERS - CANISTERS_ONLY_WITH_TARGET))
 def test_methods_that_are_not_for_calls_of_users_are_refused(method):
     world = new_world()
     call = world.call_content(MANAGEMENT_CANISTER, method, b"", ALICE)
@@ -248,4 +255,4 @@ def test_unknown_fields_in_a_payload_are_ignored():
     )
     call = world.call_content(MANAGEMENT_CANISTER, "start_canister", payload, ALICE)
     world.subnet.accept(call, canister)
-    assert world.subnet.execute(call, world.now_ns) == b"DIDL\0\0"
+    assert world.outcome(call) == b"DIDL\0\0"

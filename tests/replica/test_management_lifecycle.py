@@ -32,7 +32,7 @@ def test_a_canister_is_created_with_cycles_settings_and_history():
     assert record.details == Creation(
         controllers=(BOB,), environment_variables_hash=hash_of_map({"A": "1", "B": "2"})
     )
-    assert (record.user, record.canister_version) == (ALICE, 0)
+    assert (record.origin.principal, record.canister_version) == (ALICE, 0)
     assert record.at_ns == canister.created_at_ns == world.now_ns
 
 

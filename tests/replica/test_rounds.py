@@ -18,31 +18,49 @@ CANISTER = Principal(b"\x00" * 7 + b"\x07\x01\x01")
 
 
 class ScriptedSubnet:
-    """Answers a call with its own method name; ``refuse`` rejects, ``break`` is a mistake."""
+    """Answers a call with its own method name; ``refuse`` rejects, ``last`` takes three rounds."""
 
     def __init__(self):
         self.canisters = {}
         self.executed = []
+        self.rounds = []
         self.threads = set()
         self.entered = threading.Event()
         self.gate = threading.Event()
         self.gate.set()
+        self.queue = []
+        self.wakes = []
+
+    @property
+    def has_work(self):
+        return bool(self.queue)
 
     def accept(self, call, effective_canister_id):
         self.threads.add(threading.current_thread())
         if effective_canister_id != call.canister_id:
             raise Reject("IC0408", "wrong address")
 
-    def execute(self, call, time_ns):
+    def submit(self, request_id, call):
+        self.queue.append((request_id, call.method_name, 3 if call.method_name == "last" else 1))
+
+    def run_round(self, time_ns):
         self.threads.add(threading.current_thread())
         self.entered.set()
         self.gate.wait(10)
-        self.executed.append((call.method_name, time_ns))
-        if call.method_name == "refuse":
-            raise Reject("IC0503", "refused")
-        if call.method_name == "break":
-            raise LookupError("a mistake in the replica")
-        return call.method_name.encode()
+        self.rounds.append(time_ns)
+        queue, self.queue = self.queue, []
+        ended = []
+        for request_id, method, rest in queue:
+            if rest > 1:
+                self.queue.append((request_id, method, rest - 1))
+                continue
+            self.executed.append((method, time_ns))
+            refusal = Reject("IC0503", "refused")
+            ended.append((request_id, refusal if method == "refuse" else method.encode()))
+        return ended
+
+    def next_wake_ns(self):
+        return self.wakes.pop(0) if self.wakes else None
 
     def query(self, query, time_ns, data_certificate):
         self.threads.add(threading.current_thread())
@@ -80,6 +98,12 @@ def rounds_of(clock, subnet, executor):
 
 def a_call(method="method", nonce=b"", *, expiry_ns=START_NS + MINUTE_NS):
     return call(CANISTER, method, sender=ALICE.principal, expiry_ns=expiry_ns, nonce=nonce)
+
+
+async def at_rest(rounds):
+    """Wait until no round runs and none is going to begin by itself."""
+    while tasks := {task for task in (rounds._running, rounds._alarm) if task is not None}:
+        await asyncio.wait(tasks)
 
 
 def outcome(rounds, content):
@@ -142,15 +166,95 @@ async def test_the_history_has_the_outcome_when_the_ticket_is_done(rounds_of):
 
 
 @pytest.mark.anyio
-async def test_a_call_that_expired_while_it_waited_is_not_executed(rounds_of, subnet):
-    rounds = rounds_of(round_ms=2_000)
-    late = a_call(expiry_ns=START_NS + NS_PER_SECOND)
-    await rounds.add(late, CANISTER).ended
-    assert subnet.executed == []
-    assert outcome(rounds, late).error_code == "IC0202"
-    assert outcome(rounds, late).message == (
-        f"Ingress message 0x{late.request_id().hex()} timed out waiting to start executing."
-    )
+async def test_a_call_may_take_many_rounds_which_follow_each_other(rounds_of, subnet):
+    rounds = rounds_of()
+    long, short = a_call("last"), a_call("short")
+    first, second = (rounds.add(content, CANISTER) for content in (long, short))
+    await second.ended
+    assert rounds.history.find(long.request_id()).status == "processing"
+    await first.ended
+    assert rounds.executed == 3
+    assert [name for name, _ in subnet.executed] == ["short", "last"]
+
+
+@pytest.mark.anyio
+async def test_rounds_of_what_is_left_last_as_long_as_others(rounds_of, subnet, clock):
+    await rounds_of(round_ms=500).add(a_call("last"), CANISTER).ended
+    assert clock.sleeps == [0.5, 0.5, 0.5]
+
+
+@pytest.mark.anyio
+async def test_without_calls_a_round_begins_when_the_subnet_asks_for_it(rounds_of, subnet, clock):
+    subnet.wakes = [START_NS + 7 * NS_PER_SECOND]
+    rounds = rounds_of()
+    await rounds.open()
+    await at_rest(rounds)
+    assert [time_ns // 10**6 for time_ns in subnet.rounds] == [(START_NS // 10**6) + 7001]
+    assert rounds.executed == 1
+
+
+@pytest.mark.anyio
+async def test_rounds_without_calls_are_a_second_apart(rounds_of, subnet, clock):
+    subnet.wakes = [1, 1, 1]
+    rounds = rounds_of()
+    await rounds.open()
+    await at_rest(rounds)
+    first, second, third = subnet.rounds
+    assert first < START_NS + NS_PER_SECOND
+    assert second - first >= NS_PER_SECOND
+    assert third - second >= NS_PER_SECOND
+
+
+@pytest.mark.anyio
+async def test_nothing_runs_where_the_subnet_asks_for_nothing(rounds_of, subnet, clock):
+    rounds = rounds_of()
+    await rounds.open()
+    await rounds.add(a_call(), CANISTER).ended
+    await at_rest(rounds)
+    assert clock.sleeps == []
+    assert rounds.executed == 1
+
+
+@pytest.mark.anyio
+async def test_a_call_does_not_wait_for_a_round_that_is_due_later(executor, subnet):
+    class StoppedClock(FakeClock):
+        async def sleep(self, _seconds):
+            await asyncio.Event().wait()
+
+    clock = StoppedClock()
+    subnet.wakes = [START_NS + NS_PER_SECOND]
+    rounds = Rounds(subnet, History(), executor=executor, clock=clock, time=SubnetTime(clock))
+    await rounds.open()
+    await rounds.add(a_call(), CANISTER).ended
+    assert rounds.executed == 1
+
+
+@pytest.mark.anyio
+async def test_at_the_end_open_calls_are_left_as_they_are(rounds_of, subnet):
+    rounds = rounds_of()
+    subnet.gate.clear()
+    content = a_call("last")
+    ticket = rounds.add(content, CANISTER)
+    assert await asyncio.to_thread(subnet.entered.wait, 10)
+    finishing = asyncio.create_task(rounds.finish())
+    await asyncio.sleep(0)
+    subnet.gate.set()
+    await finishing
+    assert ticket.ended.done()
+    assert subnet.has_work
+    assert rounds.history.find(content.request_id()).status == "processing"
+
+
+@pytest.mark.anyio
+async def test_what_was_open_goes_on_at_the_start(rounds_of, subnet):
+    rounds = rounds_of()
+    content = a_call("old")
+    rounds.history.receive(content, CANISTER)
+    rounds.history.begin(content.request_id())
+    subnet.submit(content.request_id(), content)
+    await rounds.open()
+    await at_rest(rounds)
+    assert outcome(rounds, content) == b"old"
 
 
 @pytest.mark.anyio
@@ -195,17 +299,6 @@ async def test_a_query_gets_the_certificate_of_its_canister(rounds_of):
         query(CANISTER, expiry_ns=0), START_NS, lambda _canisters, canister_id: canister_id.raw
     )
     assert reply == CANISTER.raw
-
-
-@pytest.mark.anyio
-async def test_a_mistake_of_the_replicas_is_a_reject_of_that_call_alone(rounds_of):
-    rounds = rounds_of()
-    contents = [a_call("before"), a_call("break"), a_call("after")]
-    tickets = [rounds.add(content, CANISTER) for content in contents]
-    await asyncio.gather(*(ticket.ended for ticket in tickets))
-    before, broken, after = (outcome(rounds, content) for content in contents)
-    assert (before, after) == (b"before", b"after")
-    assert "a mistake in the replica" in broken.message
 
 
 @pytest.mark.anyio

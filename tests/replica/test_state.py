@@ -7,15 +7,22 @@ from hypothesis import strategies as st
 from juno_snap.ids import Principal
 from juno_snap.replica.snapshots import display_id, is_heap_low, new_snapshot_id, owner_of
 from juno_snap.replica.state import CANISTER_RANGES, Settings, SubnetState, Visibility, canister_id
-from juno_snap.replica.state_history import ChangeRecord, CodeUninstall, Creation, History
+from juno_snap.replica.state_history import (
+    ChangeOrigin,
+    ChangeRecord,
+    CodeUninstall,
+    Creation,
+    History,
+)
 from juno_snap.replica.state_logs import Logs
 from tests.replica.subnet_world import ALICE, BOB
 
+BY_ALICE = ChangeOrigin(principal=ALICE)
 FIRST_ID = "bnz7o-iuaaa-aaaaa-qaaaa-cai"
 
 
 def change(version):
-    return ChangeRecord(at_ns=1, canister_version=version, user=ALICE, details=CodeUninstall())
+    return ChangeRecord(at_ns=1, canister_version=version, origin=BY_ALICE, details=CodeUninstall())
 
 
 def test_the_first_canister_has_the_id_that_other_local_networks_give_out():
@@ -46,7 +53,10 @@ def test_the_history_counts_as_memory_by_what_it_holds():
     short.add(change(0))
     long.add(
         ChangeRecord(
-            at_ns=1, canister_version=0, user=ALICE, details=Creation(controllers=(ALICE, BOB))
+            at_ns=1,
+            canister_version=0,
+            origin=BY_ALICE,
+            details=Creation(controllers=(ALICE, BOB)),
         )
     )
     assert History().size_bytes == 0 < short.size_bytes < long.size_bytes

@@ -259,14 +259,19 @@ def test_a_second_process_is_locked_out(tmp_path):
         pass
 
 
-def test_a_newer_format_is_refused_with_what_to_do(tmp_path):
+@pytest.mark.parametrize(
+    ("version", "age", "hint"),
+    [(1, "older", "use the older juno-snap"), (3, "newer", "update juno-snap")],
+)
+def test_another_format_is_refused_with_what_to_do(tmp_path, version, age, hint):
     save(tmp_path, new_world().subnet.state)
-    text = json.dumps({"kind": "juno-snap replica", "version": 2, "since": "tomorrow"})
+    text = json.dumps({"kind": "juno-snap replica", "version": version, "since": "tomorrow"})
     (tmp_path / "format.json").write_text(text)
-    with pytest.raises(PreconditionError, match="newer juno-snap: its format is 2") as caught:
+    message = f"{age} juno-snap: its format is {version}"
+    with pytest.raises(PreconditionError, match=message) as caught:
         load(tmp_path)
-    assert caught.value.code == "replica-format-newer"
-    assert "update juno-snap" in caught.value.hint
+    assert caught.value.code == f"replica-format-{age}"
+    assert hint in caught.value.hint
     assert is_replica_directory(tmp_path)
 
 
@@ -302,6 +307,9 @@ class DyingState:
         self._state = state
         self.time_ns = state.time_ns
         self.next_canister_number = state.next_canister_number
+        self.next_random_number = state.next_random_number
+        self.last_heartbeat_ns = state.last_heartbeat_ns
+        self.queue = state.queue
 
     @property
     def canisters(self):

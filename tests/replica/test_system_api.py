@@ -325,13 +325,20 @@ def test_the_price_of_a_signature_depends_on_curve_and_key(scheme, curve, key, e
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["call_new", "call_on_cleanup", "call_data_append", "call_cycles_add128", "call_perform"],
+    ("name", "arguments"),
+    [
+        ("call_on_cleanup", (1, 2)),
+        ("call_data_append", (0, 0)),
+        ("call_cycles_add128", (0, 0)),
+        ("call_with_best_effort_response", (1,)),
+        ("call_perform", ()),
+    ],
 )
-def test_calls_to_other_canisters_are_refused_by_name(name):
-    code, text = violation(name)
-    assert code == "IC0521"
-    assert f"ic0.{name} is not supported" in text
+def test_a_call_has_to_be_begun_before_anything_else(name, arguments):
+    assert violation(name, *arguments) == (
+        "IC0504",
+        (f"Canister violated contract: ic0.{name} called when no call is under construction."),
+    )
 
 
 def test_the_table_of_contexts_is_the_specifications():

@@ -1,15 +1,17 @@
-"""Update calls, queries and the inspection of messages."""
+"""Update calls, queries, system tasks and the inspection of messages."""
 
-from typing import Final
+from typing import Literal
 
 from juno_snap.replica.execution.code import InstalledCode
 from juno_snap.replica.execution.run import (
     DEFAULT_LIMITS,
+    REJECTED_BY_CODE,
     Limits,
     Outcome,
     check_memory_limit,
-    logs_with_trap,
+    failed,
     new_session,
+    outcome_of,
     reject_of,
 )
 from juno_snap.replica.reject import Reject
@@ -18,7 +20,8 @@ from juno_snap.replica.system_api.session import Environment, Message, Session
 from juno_snap.replica.system_api.signatures import Context
 from juno_snap.replica.traps import ExecutionError
 
-_REJECTED_BY_CODE: Final = "IC0406"
+SystemTask = Literal["canister_heartbeat", "canister_global_timer", "canister_on_low_wasm_memory"]
+"""What the platform runs of itself, by its export."""
 
 
 def run_update(
@@ -29,18 +32,19 @@ def run_update(
 ) -> Outcome:
     """Run an update call; ``code`` changes if it ends well, and only then.
 
-    A query method runs as a replicated query, whose changes are dropped.
+    A query method runs as a replicated query, whose changes are dropped. The code need not answer:
+    whether an answer can still come is for the caller of this function to say.
     """
     kind = code.module.shape.methods.get(message.method)
     if kind == "query":
         return run_query(code, environment, message, limits, replicated=True)
     if kind == "composite_query":
-        return _failed(
+        return failed(
             environment,
             ExecutionError("IC0527", "Composite query cannot be called in replicated mode."),
         )
     if kind is None:
-        return _failed(environment, _no_method("update", message.method))
+        return failed(environment, _no_method("update", message.method))
     return _run(
         code,
         environment,
@@ -48,7 +52,24 @@ def run_update(
         context=Context.UPDATE,
         export=f"canister_update {message.method}",
         instructions=limits.update_instructions,
-        keep=True,
+    )
+
+
+def run_system_task(
+    code: InstalledCode,
+    environment: Environment,
+    message: Message,
+    task: SystemTask,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Outcome:
+    """Run an exported system task; it has nobody to answer. ``message`` names the caller only."""
+    return _run(
+        code,
+        environment,
+        message,
+        context=Context.SYSTEM_TASK,
+        export=task,
+        instructions=limits.update_instructions,
     )
 
 
@@ -60,10 +81,14 @@ def run_query(
     *,
     replicated: bool = False,
 ) -> Outcome:
-    """Run a query, composite ones included; ``code`` never changes."""
+    """Run a query, composite ones included; ``code`` never changes.
+
+    Where a composite query makes calls in place of an answer, the outcome has them, and in its
+    ``scratch`` the code on which their callbacks run.
+    """
     kind = code.module.shape.methods.get(message.method)
     if kind is None or kind == "update" or (replicated and kind == "composite_query"):
-        return _failed(environment, _no_method("query", message.method))
+        return failed(environment, _no_method("query", message.method))
     context = Context.QUERY if kind == "query" else Context.COMPOSITE_QUERY
     return _run(
         code,
@@ -72,7 +97,6 @@ def run_query(
         context=Context.REPLICATED_QUERY if replicated else context,
         export=f"canister_{kind} {message.method}",
         instructions=limits.update_instructions if replicated else limits.query_instructions,
-        keep=False,
     )
 
 
@@ -98,7 +122,7 @@ def inspect_message(
         raise reject_of(environment.canister_id, error) from error
     if not session.accepted:
         raise Reject(
-            _REJECTED_BY_CODE,
+            REJECTED_BY_CODE,
             f"Error from Canister {environment.canister_id}: Canister rejected the message",
         )
 
@@ -111,33 +135,48 @@ def _run(
     context: Context,
     export: str,
     instructions: int,
-    keep: bool,
 ) -> Outcome:
     try:
         instance = Instance(code.module, instructions=instructions)
     except ExecutionError as error:  # a module that came with an uploaded snapshot never ran
-        return _failed(environment, error)
+        return failed(environment, error)
     with instance:
         session = new_session(code, instance, context, environment, message)
         try:
             mount(code, instance)
             instance.call(export, session)
-            _check_answered(session)
-            if keep:
-                check_memory_limit(instance, environment)
+            _check_end(session, instance)
         except ExecutionError as error:
-            return _failed(environment, error, session)
-        used = instance.instructions_used()
-        if keep:
+            return failed(environment, error, session)
+        outcome = outcome_of(session, scratch=_scratch(code, instance, session))
+        if context in _CHANGING:
             save(code, instance, session)
-    rejection = session.rejection
-    return Outcome(
-        reply=session.reply,
-        reject=None if rejection is None else Reject(_REJECTED_BY_CODE, rejection),
-        logs=tuple(session.logs),
-        instructions=used,
-        cycles_burned=session.cycles_burned,
-    )
+        return outcome
+
+
+_CHANGING = frozenset({Context.UPDATE, Context.SYSTEM_TASK})
+
+
+def _check_end(session: Session, instance: Instance) -> None:
+    """Check what has to hold where the code itself did not fail.
+
+    Raises:
+        ExecutionError: A query without an answer; a heap above the canister's own limit.
+    """
+    if session.context in _CHANGING:
+        check_memory_limit(instance, session.environment)
+    elif not session.has_answered and not session.calls:
+        canister_id = session.environment.canister_id
+        raise ExecutionError("IC0506", f"Canister {canister_id} did not reply to the call")
+
+
+def _scratch(code: InstalledCode, instance: Instance, session: Session) -> InstalledCode | None:
+    """A copy of the code with what a composite query left, where callbacks are to follow."""
+    if session.context is not Context.COMPOSITE_QUERY or session.has_answered:
+        return None
+    scratch = code.snapshot_copy()
+    save(scratch, instance, session)
+    return scratch
 
 
 def mount(code: InstalledCode, instance: Instance) -> None:
@@ -155,27 +194,5 @@ def save(code: InstalledCode, instance: Instance, session: Session) -> None:
     code.global_timer_ns = session.global_timer_ns
 
 
-def _check_answered(session: Session) -> None:
-    if not session.has_answered:
-        raise ExecutionError(
-            "IC0506",
-            f"Canister {session.environment.canister_id} did not reply to the call",
-        )
-
-
 def _no_method(kind: str, name: str) -> ExecutionError:
     return ExecutionError("IC0536", f"Canister has no {kind} method '{name}'.")
-
-
-def _failed(
-    environment: Environment, error: ExecutionError, session: Session | None = None
-) -> Outcome:
-    """The outcome of an error; without a session none of the canister's code ran."""
-    reject = reject_of(environment.canister_id, error)
-    if session is None:
-        return Outcome(reject=reject)
-    return Outcome(
-        reject=reject,
-        logs=logs_with_trap(session.logs, error),
-        instructions=session.guest.instructions_used(),
-    )

@@ -8,9 +8,14 @@ from juno_snap.replica.execution.code import InstalledCode
 from juno_snap.replica.reject import Reject
 from juno_snap.replica.runtime import Instance
 from juno_snap.replica.stable import StableOverlay
+from juno_snap.replica.system_api.calls import drop_draft
+from juno_snap.replica.system_api.outgoing import OutgoingCall
 from juno_snap.replica.system_api.session import Environment, Message, Session
 from juno_snap.replica.system_api.signatures import Context
 from juno_snap.replica.traps import ExecutionError
+
+REJECTED_BY_CODE: Final = "IC0406"
+"""The code of a reject in a canister's own words."""
 
 
 @final
@@ -23,6 +28,9 @@ class Limits:
     install_instructions: int = 300_000_000_000
     """For all stages of an install or upgrade together."""
     inspect_instructions: int = 200_000_000
+    cleanup_percent: int = 5
+    """Of the instructions of a callback: kept back for the cleanup. Source: dfinity/ic,
+    ``response.rs``, ``RESERVED_CLEANUP_INSTRUCTIONS_IN_PERCENT``."""
 
 
 DEFAULT_LIMITS: Final = Limits()
@@ -31,14 +39,29 @@ DEFAULT_LIMITS: Final = Limits()
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a message ended: with a reply, with a reject, or (install and upgrade) with neither."""
+    """How a message ended: with a reply, with a reject, or with neither of them."""
 
     reply: bytes | None = None
     reject: Reject | None = None
+    """In the code's own words, or why it failed."""
+    has_failed: bool = False
+    """The code trapped or broke a rule; ``reject`` says how."""
+    is_kept: bool = True
+    """What it changed counts. After a failure only what a cleanup changed can."""
     logs: tuple[bytes, ...] = ()
     """What the code printed, and why it trapped."""
     instructions: int = 0
     cycles_burned: int = 0
+    cycles_accepted: int = 0
+    """Of those that came with the call."""
+    calls: tuple[OutgoingCall, ...] = ()
+    scratch: InstalledCode | None = None
+    """What the code of a composite query is after it; where it made calls and gave no answer."""
+
+    @property
+    def answer(self) -> bytes | Reject | None:
+        """What the code itself answered."""
+        return self.reply if self.has_failed or self.reject is None else self.reject
 
 
 def new_session(
@@ -57,6 +80,38 @@ def new_session(
         stable=StableOverlay(code.stable),
         certified_data=code.certified_data,
         global_timer_ns=code.global_timer_ns,
+    )
+
+
+def outcome_of(session: Session, *, scratch: InstalledCode | None = None) -> Outcome:
+    """The outcome of a run that ended well."""
+    drop_draft(session)
+    rejection = session.rejection
+    return Outcome(
+        reply=session.reply,
+        reject=None if rejection is None else Reject(REJECTED_BY_CODE, rejection, is_verbatim=True),
+        logs=tuple(session.logs),
+        instructions=session.guest.instructions_used(),
+        cycles_burned=session.cycles_burned,
+        cycles_accepted=session.cycles_accepted,
+        calls=tuple(session.calls),
+        scratch=scratch,
+    )
+
+
+def failed(
+    environment: Environment, error: ExecutionError, session: Session | None = None
+) -> Outcome:
+    """The outcome of an error; without a session none of the canister's code ran."""
+    reject = reject_of(environment.canister_id, error)
+    if session is None:
+        return Outcome(reject=reject, has_failed=True, is_kept=False)
+    return Outcome(
+        reject=reject,
+        has_failed=True,
+        is_kept=False,
+        logs=logs_with_trap(session.logs, error),
+        instructions=session.guest.instructions_used(),
     )
 
 

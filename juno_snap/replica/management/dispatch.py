@@ -3,18 +3,19 @@
 from dataclasses import dataclass
 from typing import final
 
-from juno_snap.ids import Principal
+from juno_snap.ids import Principal, RequestId
+from juno_snap.replica.calls import FromCanister, FromUser
 from juno_snap.replica.management.access import (
     is_allowed,
     refusal,
     refusal_before_a_round,
 )
 from juno_snap.replica.management.arguments import Arguments
-from juno_snap.replica.management.call import Call, Network, canister_not_found
+from juno_snap.replica.management.call import Answered, Call, Network, canister_not_found
 from juno_snap.replica.management.methods import (
-    CANISTERS_ONLY,
     CANISTERS_ONLY_WITH_TARGET,
     METHODS,
+    UNSUPPORTED,
     Method,
 )
 from juno_snap.replica.reject import Reject
@@ -52,14 +53,31 @@ class Management:
             raise refusal_before_a_round(method.access, canister, sender, method_name)
 
     def execute(
-        self, method_name: str, payload: bytes, sender: Principal, *, time_ns: int
-    ) -> bytes:
-        """The reply to an update call. What the filter checked is checked again.
+        self,
+        method_name: str,
+        payload: bytes,
+        origin: FromUser | FromCanister,
+        *,
+        cycles: int = 0,
+        time_ns: int,
+    ) -> Answered | None:
+        """The answer to an update call; None where it comes later. The filter's checks come again.
+
+        ``cycles`` came with the call of a canister.
 
         Raises:
             Reject: The call changes nothing, but for log lines of failed code.
         """
-        return self._run(_ingress_method(method_name), method_name, payload, sender, time_ns)
+        if isinstance(origin, FromUser):
+            method = _ingress_method(method_name)
+        else:
+            method = _method_for_canisters(method_name)
+        call = self._call(method, method_name, payload, origin, cycles=cycles, time_ns=time_ns)
+        results = method.run(call)
+        if results is None:
+            return None
+        refund_cycles = 0 if method.takes_cycles else cycles
+        return Answered(encode(method.results, results), refund_cycles)
 
     def query(self, method_name: str, payload: bytes, sender: Principal, *, time_ns: int) -> bytes:
         """The reply to a query.
@@ -70,25 +88,34 @@ class Management:
         method = METHODS.get(method_name)
         if method is None or not method.query:
             raise Reject("IC0536", f"Query method {method_name} not found.")
-        return self._run(method, method_name, payload, sender, time_ns)
+        nobody = FromUser(request_id=RequestId(b""), sender=sender)
+        call = self._call(method, method_name, payload, nobody, cycles=0, time_ns=time_ns)
+        return encode(method.results, method.run(call) or ())
 
-    def _run(
-        self, method: Method, method_name: str, payload: bytes, sender: Principal, time_ns: int
-    ) -> bytes:
+    def _call(
+        self,
+        method: Method,
+        method_name: str,
+        payload: bytes,
+        origin: FromUser | FromCanister,
+        *,
+        cycles: int,
+        time_ns: int,
+    ) -> Call:
         arguments = Arguments.decode(payload, method.arguments)
         canister = self._target(method, arguments)
-        if canister is not None and not is_allowed(method.access, canister, sender):
-            raise refusal(method.access, canister, sender, method_name)
-        call = Call(
+        if canister is not None and not is_allowed(method.access, canister, origin.sender):
+            raise refusal(method.access, canister, origin.sender, method_name)
+        return Call(
             network=self.network,
             state=self.state,
             method_name=method_name,
-            sender=sender,
+            origin=origin,
             time_ns=time_ns,
             arguments=arguments,
             target=canister,
+            cycles=cycles,
         )
-        return encode(method.results, method.run(call))
 
     def _target(self, method: Method, arguments: Arguments) -> Canister | None:
         if method.target is None:
@@ -105,9 +132,20 @@ def _ingress_method(method_name: str) -> Method:
     method = METHODS.get(method_name)
     if method is not None and method.ingress:
         return method
-    if method is not None or method_name in CANISTERS_ONLY:
+    if method is not None or method_name in UNSUPPORTED:
         raise Reject("IC0406", f"ic00 method {method_name} can not be called via ingress messages")
     raise Reject("IC0536", f"ic00 interface does not expose method {method_name}")
+
+
+def _method_for_canisters(method_name: str) -> Method:
+    method = METHODS.get(method_name)
+    if method is None and method_name in UNSUPPORTED:
+        raise Reject("IC0406", f"The local replica does not support the ic00 method {method_name}.")
+    if method is None:
+        raise Reject("IC0536", f"Management canister has no method '{method_name}'")
+    if method.only_query:
+        raise Reject("IC0406", f"{method_name} API is only accessible in non-replicated mode")
+    return method
 
 
 def _decoded_before_a_round(method: Method, method_name: str, payload: bytes) -> Arguments:

@@ -92,7 +92,8 @@ def _deploy(call: Call, mode: _Mode, wasm: bytes) -> None:
     canister.code = code
     canister.last_install_at_ns = call.time_ns
     deployment = CodeDeployment(mode=mode.name, module_hash=code.module.sha256)
-    canister.record(deployment, user=call.sender, at_ns=call.time_ns)
+    canister.record(deployment, origin=call.change_origin, at_ns=call.time_ns)
+    canister.update_hook_status()
 
 
 def _run(call: Call, mode: _Mode, wasm: bytes) -> tuple[InstalledCode, Outcome]:

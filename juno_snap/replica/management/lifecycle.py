@@ -1,6 +1,8 @@
 """Creation, top up, start, stop, deletion, and taking the code away."""
 
 from juno_snap.ids import Principal
+from juno_snap.replica.answers import cancel_stops, finish_stopping, reject_open_calls
+from juno_snap.replica.calls import StopRequest
 from juno_snap.replica.management.arguments import Arguments
 from juno_snap.replica.management.call import Call
 from juno_snap.replica.management.settings import changed_settings, check_settings
@@ -18,33 +20,59 @@ from juno_snap.replica.state import (
     canister_id,
 )
 from juno_snap.replica.state_history import CodeUninstall, Creation
+from juno_snap.replica.system_api.cycles import CREATE_CANISTER_CYCLES
 from juno_snap.wire.request_id import hash_of_map
 
 
 def provisional_create_canister_with_cycles(call: Call) -> tuple[object, ...]:
     """A new, empty, running canister; the caller controls it unless the settings say otherwise."""
     arguments = call.arguments
-    wanted = arguments.record("settings") if "settings" in arguments else Arguments({})
     amount = arguments.natural("amount") if "amount" in arguments else PROVISIONAL_CYCLES_DEFAULT
-    draft = Canister(
-        canister_id=Principal(b""),
-        settings=changed_settings(Settings(controllers=(call.sender,)), wanted),
-        created_at_ns=call.time_ns,
-        cycles=amount,
-    )
-    check_settings(draft.settings, draft, call.state.canisters.values())
+    draft = draft_canister(call, cycles=amount)
     if "specified_id" in arguments:
         draft.canister_id = _available_id(call, arguments.principal("specified_id"))
     else:
         draft.canister_id = _next_id(call.state)
+    return add_canister(call, draft)
+
+
+def create_canister(call: Call) -> tuple[object, ...]:
+    """The same for a canister, which pays the fee and the balance with what it sends along."""
+    if call.cycles < CREATE_CANISTER_CYCLES:
+        raise Reject(
+            "IC0403",
+            f"Creating a canister requires a fee of {CREATE_CANISTER_CYCLES} that is deducted from "
+            f"the canister's initial balance but only {call.cycles} cycles were received with the "
+            "create_canister request.",
+        )
+    draft = draft_canister(call, cycles=call.cycles - CREATE_CANISTER_CYCLES)
+    draft.canister_id = _next_id(call.state)
+    return add_canister(call, draft)
+
+
+def draft_canister(call: Call, *, cycles: int) -> Canister:
+    """A canister with the settings of the call, checked, and no id yet."""
+    wanted = _wanted_settings(call)
+    draft = Canister(
+        canister_id=Principal(b""),
+        settings=changed_settings(Settings(controllers=(call.sender,)), wanted),
+        created_at_ns=call.time_ns,
+        cycles=cycles,
+    )
+    check_settings(draft.settings, draft, call.state.canisters.values())
+    return draft
+
+
+def add_canister(call: Call, draft: Canister) -> tuple[object, ...]:
+    """Let the new canister be; its history begins."""
     call.state.canisters[draft.canister_id] = draft
+    given = "environment_variables" in _wanted_settings(call)
     variables = dict(draft.settings.environment_variables)
-    given = "environment_variables" in wanted
     creation = Creation(
         controllers=draft.controllers,
         environment_variables_hash=hash_of_map(variables) if given else None,
     )
-    draft.note(creation, user=call.sender, at_ns=call.time_ns)
+    draft.note(creation, origin=call.change_origin, at_ns=call.time_ns)
     return ({"canister_id": draft.canister_id},)
 
 
@@ -55,23 +83,31 @@ def provisional_top_up_canister(call: Call) -> tuple[object, ...]:
 
 
 def start_canister(call: Call) -> tuple[object, ...]:
-    """Running afterwards; the version rises also where it was running."""
+    """Running afterwards; the version rises also where it was running.
+
+    Whoever waits for it to stop is refused.
+    """
+    cancel_stops(call.state, call.canister)
     call.canister.status = Status.RUNNING
     call.canister.version += 1
     return ()
 
 
-def stop_canister(call: Call) -> tuple[object, ...]:
-    """Stopped afterwards: no call can be open yet, so stopping takes no time.
+def stop_canister(call: Call) -> tuple[object, ...] | None:
+    """Stopped when no call is open any more; until then it is stopping and the answer waits.
 
     The version rises once for the request and once for the end of it.
     """
     canister = call.canister
     canister.version += 1
-    if canister.status is not Status.STOPPED:
-        canister.status = Status.STOPPED
-        canister.version += 1
-    return ()
+    if canister.status is Status.STOPPED:
+        return ()
+    canister.status = Status.STOPPING
+    canister.calls.stops.append(
+        StopRequest(origin=call.origin, cycles=call.cycles, at_ns=call.time_ns)
+    )
+    finish_stopping(call.state, canister)
+    return None
 
 
 def delete_canister(call: Call) -> tuple[object, ...]:
@@ -83,23 +119,39 @@ def delete_canister(call: Call) -> tuple[object, ...]:
         raise Reject(
             "IC0510", f"Canister {canister.canister_id} must be stopped before it is deleted."
         )
+    if any(message.receiver == canister.canister_id for message in call.state.queue):
+        raise Reject(
+            "IC0203",
+            f"Canister {canister.canister_id} has messages in its queues and cannot be deleted "
+            "now. Please retry after some time.",
+        )
     del call.state.canisters[canister.canister_id]
     return ()
 
 
 def uninstall_code(call: Call) -> tuple[object, ...]:
     """Empty afterwards; also works on an empty canister."""
-    uninstall(call.canister, user=call.sender, at_ns=call.time_ns)
+    uninstall(call, call.canister)
     return ()
 
 
-def uninstall(canister: Canister, *, user: Principal, at_ns: int) -> None:
-    """Drop code, memory, timer, certified data, log and chunks; keep everything else."""
+def uninstall(call: Call, canister: Canister) -> None:
+    """Drop code, memory, timer, certified data, log and chunks; keep everything else.
+
+    Calls that the canister has not answered are rejected.
+    """
     canister.code = None
     canister.last_install_at_ns = None
     canister.logs.clear()
     canister.chunks.clear()
-    canister.record(CodeUninstall(), user=user, at_ns=at_ns)
+    canister.update_hook_status()
+    canister.record(CodeUninstall(), origin=call.change_origin, at_ns=call.time_ns)
+    reject_open_calls(call.state, canister)
+
+
+def _wanted_settings(call: Call) -> Arguments:
+    arguments = call.arguments
+    return arguments.record("settings") if "settings" in arguments else Arguments({})
 
 
 def _available_id(call: Call, wanted: Principal) -> Principal:

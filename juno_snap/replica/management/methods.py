@@ -8,8 +8,15 @@ from juno_snap.replica import candid_types as types
 from juno_snap.replica.management.access import Access
 from juno_snap.replica.management.call import Call
 from juno_snap.replica.management.chunks import clear_chunk_store, stored_chunks, upload_chunk
+from juno_snap.replica.management.for_canisters import (
+    canister_info,
+    canister_metadata,
+    deposit_cycles,
+    raw_rand,
+)
 from juno_snap.replica.management.install import install_chunked_code, install_code
 from juno_snap.replica.management.lifecycle import (
+    create_canister,
     delete_canister,
     provisional_create_canister_with_cycles,
     provisional_top_up_canister,
@@ -36,7 +43,7 @@ from juno_snap.replica.management.status import (
     fetch_canister_logs,
     list_canisters,
 )
-from juno_snap.wire.candid import CandidType, Record, Vec
+from juno_snap.wire.candid import BLOB, CandidType, Record, Vec
 
 NOTHING: Final = Record({})
 
@@ -44,16 +51,21 @@ NOTHING: Final = Record({})
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """One method that users can call."""
+    """One method, with who may call it and how."""
 
     arguments: CandidType
-    run: Callable[[Call], tuple[object, ...]]
+    run: Callable[[Call], tuple[object, ...] | None]
+    """Gives the results, or None where it is going to answer by itself."""
     results: tuple[CandidType, ...] = ()
     access: Access = Access.CONTROLLERS
     target: str | None = "canister_id"
     """The field that names the canister it is about; None where there is none yet."""
     ingress: bool = True
+    """Whether users can call it; canisters can in any case."""
     query: bool = False
+    only_query: bool = False
+    takes_cycles: bool = False
+    """Whether the cycles that a canister sends along stay here."""
 
 
 METHODS: Final[Mapping[str, Method]] = {
@@ -115,6 +127,7 @@ METHODS: Final[Mapping[str, Method]] = {
         access=Access.LOG_READERS,
         ingress=False,
         query=True,
+        only_query=True,
     ),
     "list_canisters": Method(
         arguments=NOTHING,
@@ -123,6 +136,7 @@ METHODS: Final[Mapping[str, Method]] = {
         target=None,
         ingress=False,
         query=True,
+        only_query=True,
     ),
     "take_canister_snapshot": Method(
         arguments=types.TAKE_SNAPSHOT_ARGUMENTS,
@@ -161,17 +175,52 @@ METHODS: Final[Mapping[str, Method]] = {
     "upload_canister_snapshot_data": Method(
         arguments=types.UPLOAD_DATA_ARGUMENTS, run=upload_canister_snapshot_data
     ),
+    "create_canister": Method(
+        arguments=types.CREATE_ARGUMENTS,
+        results=(types.CANISTER_ID,),
+        run=create_canister,
+        access=Access.ANYONE,
+        target=None,
+        ingress=False,
+        takes_cycles=True,
+    ),
+    "deposit_cycles": Method(
+        arguments=types.CANISTER_ID,
+        run=deposit_cycles,
+        access=Access.ANYONE,
+        ingress=False,
+        takes_cycles=True,
+    ),
+    "raw_rand": Method(
+        arguments=NOTHING,
+        results=(BLOB,),
+        run=raw_rand,
+        access=Access.ANYONE,
+        target=None,
+        ingress=False,
+    ),
+    "canister_info": Method(
+        arguments=types.CANISTER_INFO_ARGUMENTS,
+        results=(types.CANISTER_INFO_RESULT,),
+        run=canister_info,
+        access=Access.ANYONE,
+        ingress=False,
+    ),
+    "canister_metadata": Method(
+        arguments=types.CANISTER_METADATA_ARGUMENTS,
+        results=(types.CANISTER_METADATA_RESULT,),
+        run=canister_metadata,
+        access=Access.ANYONE,
+        ingress=False,
+    ),
 }
 """Source: interface specification, "The IC management canister"."""
 
 CANISTERS_ONLY_WITH_TARGET: Final = frozenset({"canister_info", "canister_metadata"})
 """Refused later than the others below, and with another text."""
 
-CANISTERS_ONLY: Final = frozenset(
+UNSUPPORTED: Final = frozenset(
     {
-        "create_canister",
-        "deposit_cycles",
-        "raw_rand",
         "http_request",
         "flexible_http_request",
         "ecdsa_public_key",
@@ -189,4 +238,4 @@ CANISTERS_ONLY: Final = frozenset(
         "bitcoin_get_current_fee_percentiles",
     }
 )
-"""Methods that serve canisters, not users."""
+"""Methods that serve canisters on the network, and that this replica does not have."""

@@ -67,9 +67,10 @@ def update_settings(call: Call) -> tuple[object, ...]:
     canister.settings = settings
     canister.logs.shrink(settings.log_memory_limit_bytes)
     canister.version += 1
+    canister.update_hook_status()
     if "controllers" in wanted:
         change = ControllersChange(controllers=settings.controllers)
-        canister.note(change, user=call.sender, at_ns=call.time_ns)
+        canister.note(change, origin=call.change_origin, at_ns=call.time_ns)
     return ()
 
 

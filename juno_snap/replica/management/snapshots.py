@@ -30,17 +30,18 @@ def take_canister_snapshot(call: Call) -> tuple[object, ...]:
         raise Reject(
             "IC0406", f"Failed to create snapshot for empty canister {canister.canister_id}:"
         )
+    canister.update_hook_status()
     snapshot = take(
         canister.code,
         snapshot_id=next_snapshot_id(canister),
         at_ns=call.time_ns,
         canister_version=canister.version,
         chunks=canister.chunks,
-        hook_status=_hook_status(canister, canister.code),
+        hook_status=canister.hook_status,
     )
     add_snapshot(canister, snapshot, replaced)
     if arguments.flag("uninstall_code"):
-        uninstall(canister, user=call.sender, at_ns=call.time_ns)
+        uninstall(call, canister)
     return (_listed(snapshot),)
 
 
@@ -61,7 +62,10 @@ def load_canister_snapshot(call: Call) -> tuple[object, ...]:
         taken_at_ns=snapshot.taken_at_ns,
         source=snapshot.source,
     )
-    canister.record(details, user=call.sender, at_ns=call.time_ns)
+    canister.record(details, origin=call.change_origin, at_ns=call.time_ns)
+    if snapshot.source == "metadata_upload" and snapshot.hook_status is not None:
+        canister.hook_status = snapshot.hook_status
+    canister.update_hook_status()
     return ()
 
 

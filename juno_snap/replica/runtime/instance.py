@@ -1,7 +1,7 @@
 """One instance for one message: memory over a heap image, globals, fuel, and what a trap means."""
 
 import ctypes
-from typing import Final, Self, final
+from typing import Final, Self, cast, final
 
 from wasmtime import TrapCode
 from wasmtime import _ffi as ffi
@@ -12,17 +12,24 @@ from juno_snap.replica.instrument.rewrite import (
     RESTORE_GLOBALS_EXPORT,
     SAVE_GLOBALS_EXPORT,
     START_EXPORT,
+    TABLE_EXPORT,
 )
 from juno_snap.replica.runtime.engine import CompiledModule
 from juno_snap.replica.runtime.linker import NO_FINALIZER, current, error_text
+from juno_snap.replica.system_api.outgoing import Closure
 from juno_snap.replica.system_api.session import Session
-from juno_snap.replica.traps import ExecutionError, trapped
+from juno_snap.replica.traps import ExecutionError, contract_violation, trapped
 from juno_snap.units import MIB, WASM_PAGE_BYTES
 
 EXECUTOR_STACK_BYTES: Final = 16 * MIB
 """For the thread that runs instances: 5 MiB are the canister's, host calls come on top."""
 
 GLOBAL_SLOT_BYTES: Final = 16
+
+_KINDS: Final = {"i32": 0, "i64": 1}
+"""``wasm_valkind_t``."""
+_FUNCTION_REFERENCE: Final = 5
+"""``WASMTIME_FUNCREF``."""
 
 _FUEL_FOR_GLOBALS: Final = 1 << 32
 _WHY: Final = {
@@ -141,12 +148,18 @@ class Instance:
         Raises:
             ExecutionError: It trapped, broke a rule of ``ic0``, or used up the instructions.
         """
-        self.session, self.failure = session, None
-        before, current.instance = current.instance, self
-        try:
-            self._invoke(export, (ffi.wasmtime_val_raw_t * 1)())
-        finally:
-            current.instance = before
+        self._run(self._export(export).func, (ffi.wasmtime_val_raw_t * 1)(), session)
+
+    def call_closure(self, closure: Closure, session: Session) -> None:
+        """Run a function of the table, ``(env) -> ()``, as callbacks are run.
+
+        Raises:
+            ExecutionError: There is none of that type at this index; or as for ``call``.
+        """
+        function = self._table_entry(closure.function)
+        slots = (ffi.wasmtime_val_raw_t * 1)()
+        slots[0].i64 = closure.env  # an i32 is its lower half
+        self._run(function, slots, session)
 
     def save_globals(self) -> bytes:
         """The globals of a snapshot, 16 bytes each, little-endian, in the network's order."""
@@ -222,8 +235,54 @@ class Instance:
             raise KeyError(name)
         return found.of
 
-    def _invoke(self, export: str, slots: "ctypes.Array[ffi.wasmtime_val_raw_t]") -> None:
-        function = self._export(export).func
+    def _table_entry(self, index: int) -> ffi.wasmtime_func_t:
+        """The function at ``index`` of the table, which takes one pointer and gives nothing."""
+        value = ffi.wasmtime_val_t()
+        found = self._module.shape.table_count and ffi.wasmtime_table_get(
+            self._context,
+            ctypes.byref(self._export(TABLE_EXPORT).table),
+            index,
+            ctypes.byref(value),
+        )
+        kind = cast("int", value.kind)
+        if not found or kind != _FUNCTION_REFERENCE or not value.of.funcref.store_id:
+            raise ExecutionError(
+                "IC0513",
+                f"Canister requested to invoke a non-existent Wasm function {index} from table 0.",
+            )
+        if self._type_of(value.of.funcref) != ([_KINDS[self._module.shape.pointer_type]], 0):
+            raise contract_violation("function invocation does not match its signature")
+        return value.of.funcref
+
+    def _type_of(self, function: ffi.wasmtime_func_t) -> tuple[list[int], int]:
+        """The kinds of a function's parameters, and the number of its results."""
+        owned = ffi.wasmtime_func_type(self._context, ctypes.byref(function))
+        try:
+            params = ffi.wasm_functype_params(owned).contents
+            kinds = [
+                cast("int", ffi.wasm_valtype_kind(params.data[position]))
+                for position in range(params.size)
+            ]
+            return kinds, ffi.wasm_functype_results(owned).contents.size
+        finally:
+            ffi.wasm_functype_delete(owned)
+
+    def _run(
+        self,
+        function: ffi.wasmtime_func_t,
+        slots: "ctypes.Array[ffi.wasmtime_val_raw_t]",
+        session: Session,
+    ) -> None:
+        self.session, self.failure = session, None
+        before, current.instance = current.instance, self
+        try:
+            self._invoke(function, slots)
+        finally:
+            current.instance = before
+
+    def _invoke(
+        self, function: ffi.wasmtime_func_t, slots: "ctypes.Array[ffi.wasmtime_val_raw_t]"
+    ) -> None:
         trap = ctypes.POINTER(ffi.wasm_trap_t)()
         error = ffi.wasmtime_func_call_unchecked(
             self._context, ctypes.byref(function), slots, len(slots), ctypes.byref(trap)
@@ -233,7 +292,7 @@ class Instance:
     def _invoke_unmetered(self, export: str, slots: "ctypes.Array[ffi.wasmtime_val_raw_t]") -> None:
         left = self._fuel()
         self._set_fuel(_FUEL_FOR_GLOBALS)
-        self._invoke(export, slots)
+        self._invoke(self._export(export).func, slots)
         self._set_fuel(left)
 
     def _raise_outcome(self, error: object, trap: "ctypes._Pointer[ffi.wasm_trap_t]") -> None:

@@ -1,13 +1,12 @@
-"""``ic0``: cycles, what things cost, and calls to other canisters.
+"""``ic0``: cycles, and what things cost.
 
-The costs are those of a 13-node application subnet (developer docs, "Cycles costs"). Calls to other
-canisters are not supported yet: a module that imports them loads, and traps when it makes one.
+The costs are those of a 13-node application subnet (developer docs, "Cycles costs").
 """
 
-from typing import Final, NoReturn
+from typing import Final
 
 from juno_snap.replica.system_api.session import REPLY_MAX_BYTES, Session
-from juno_snap.replica.traps import ExecutionError, trapped
+from juno_snap.replica.traps import trapped
 
 _CYCLES_BYTES: Final = 16
 _64_BITS: Final = 64
@@ -51,24 +50,39 @@ def canister_cycle_balance(session: Session) -> int:
     return _narrow(session.balance_cycles)
 
 
-def no_cycles128(session: Session, address: int) -> None:
-    """Cycles that came with the message or came back: a user sends none."""
-    _put(session, address, 0)
+def canister_liquid_cycle_balance128(session: Session, address: int) -> None:
+    """Cycles that the canister may send to others."""
+    _put(session, address, session.liquid_cycles)
 
 
-def no_cycles(_session: Session) -> int:
-    """Cycles that came with the message or came back: a user sends none."""
-    return 0
+def msg_cycles_available128(session: Session, address: int) -> None:
+    """Cycles that came with the message and can still be accepted."""
+    _put(session, address, session.cycles_available)
 
 
-def msg_cycles_accept128(session: Session, _high: int, _low: int, address: int) -> None:
-    """Cycles accepted of those that came with the message."""
-    _put(session, address, 0)
+def msg_cycles_available(session: Session) -> int:
+    """Cycles that came with the message and can still be accepted, where 64 bits hold them."""
+    return _narrow(session.cycles_available)
 
 
-def msg_cycles_accept(_session: Session, _most: int) -> int:
-    """Cycles accepted of those that came with the message."""
-    return 0
+def msg_cycles_refunded128(session: Session, address: int) -> None:
+    """Cycles that were sent with a call and came back with its answer."""
+    _put(session, address, session.message.cycles_refunded)
+
+
+def msg_cycles_refunded(session: Session) -> int:
+    """Cycles that came back with an answer, where they fit into 64 bits."""
+    return _narrow(session.message.cycles_refunded)
+
+
+def msg_cycles_accept128(session: Session, high: int, low: int, address: int) -> None:
+    """Take cycles that came with the message; how many there were to take."""
+    _put(session, address, _accept(session, high << _64_BITS | low))
+
+
+def msg_cycles_accept(session: Session, most: int) -> int:
+    """Take cycles that came with the message; how many there were to take."""
+    return _accept(session, most)
 
 
 def cycles_burn128(session: Session, high: int, low: int, address: int) -> None:
@@ -134,14 +148,7 @@ def _cost_of_key(
     return 0
 
 
-def unsupported_call(name: str, *_arguments: object) -> NoReturn:
-    """Refuse a call to another canister.
-
-    Raises:
-        ExecutionError: Always; names the function.
-    """
-    raise ExecutionError(
-        "IC0521",
-        f"Canister encountered a Wasm engine error: ic0.{name} is not supported by this version"
-        " of the local replica, which runs no calls between canisters yet",
-    )
+def _accept(session: Session, most: int) -> int:
+    accepted = min(most, session.cycles_available)
+    session.cycles_accepted += accepted
+    return accepted

@@ -65,11 +65,6 @@ def msg_method_name_copy(session: Session, address: int, offset: int, size: int)
     copy_out(session, "msg_method_name_copy", name, address, offset, size)
 
 
-def msg_deadline(_session: Session) -> int:
-    """When the caller stops waiting: a user never does."""
-    return 0
-
-
 def accept_message(session: Session) -> None:
     """Let the inspected message in."""
     if session.accepted:

@@ -1,11 +1,13 @@
 """What one run of a canister's code knows, and what it did so far."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, final
 
 from juno_snap.ids import Principal
 from juno_snap.replica.stable import StableOverlay
+from juno_snap.replica.system_api.outgoing import CallDraft, OutgoingCall
 from juno_snap.replica.system_api.signatures import Context
 from juno_snap.units import MIB
 
@@ -55,11 +57,30 @@ class Environment:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What a canister is called with. ``method`` is empty where the platform itself calls."""
+    """What a canister is called with, or, in a callback, what its own call brought back.
+
+    ``method`` is empty where the platform itself calls, and in callbacks.
+    """
 
     method: str = ""
     arg: bytes = b""
+    """In a callback the reply."""
     caller: Principal
+    cycles_available: int = 0
+    """Cycles that came with the call and are not accepted yet."""
+    cycles_refunded: int = 0
+    """In a callback; they are in the balance already."""
+    deadline_ns: int = 0
+    """When the caller stops waiting; 0: never."""
+    reject_code: int = 0
+    """In a callback, where the call was rejected; 0: it was not."""
+    reject_message: str = ""
+    has_answered: bool = False
+    """Whether an earlier run answered the call that this one belongs to."""
+    instructions_before: int = 0
+    """What the earlier runs for the same call used."""
+    in_flight: Mapping[Principal, int] = field(default_factory=dict)
+    """How many calls the canister has under way, by callee."""
 
 
 @final
@@ -80,14 +101,22 @@ class Session:
     rejection: str | None = None
     accepted: bool = False
     logs: list[bytes] = field(default_factory=list)
+    draft: CallDraft | None = None
+    """The call that is being written."""
+    calls: list[OutgoingCall] = field(default_factory=list)
+    queued: Counter[Principal] = field(default_factory=Counter)
+    """How many of ``calls`` go to whom."""
     cycles_burned: int = 0
+    cycles_accepted: int = 0
+    cycles_sent: int = 0
+    """With ``calls`` and ``draft``."""
     certificate: bytes | None = None
     """The data certificate, once the canister asked for it."""
 
     @property
     def has_answered(self) -> bool:
         """Whether the caller has its reply or its rejection."""
-        return self.reply is not None or self.rejection is not None
+        return self.message.has_answered or self.reply is not None or self.rejection is not None
 
     @property
     def is_replicated(self) -> bool:
@@ -96,9 +125,29 @@ class Session:
 
     @property
     def balance_cycles(self) -> int:
-        """What the canister still has."""
-        return self.environment.cycles - self.cycles_burned
+        """What the canister has now."""
+        gone = self.cycles_burned + self.cycles_sent
+        return self.environment.cycles + self.cycles_accepted - gone
+
+    @property
+    def liquid_cycles(self) -> int:
+        """What it may send to others."""
+        return self.balance_cycles
+
+    @property
+    def cycles_available(self) -> int:
+        """What came with the call and can still be accepted."""
+        return self.message.cycles_available - self.cycles_accepted
 
 
-NODE_LOCAL: Final = frozenset({Context.QUERY, Context.COMPOSITE_QUERY, Context.INSPECT_MESSAGE})
+NODE_LOCAL: Final = frozenset(
+    {
+        Context.QUERY,
+        Context.COMPOSITE_QUERY,
+        Context.COMPOSITE_REPLY_CALLBACK,
+        Context.COMPOSITE_REJECT_CALLBACK,
+        Context.COMPOSITE_CLEANUP,
+        Context.INSPECT_MESSAGE,
+    }
+)
 """Contexts that one node runs alone, without consensus."""

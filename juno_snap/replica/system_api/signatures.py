@@ -1,7 +1,7 @@
 """Every function a module may import from ``ic0``: its type, and where it may be called.
 
 Source: interface specification, "Overview of imports". ``I`` is the width of a pointer. A context
-is written with the specification's letter, and ``*`` is every context but the start function.
+is written with the specification's letters, and ``*`` is every context but the start function.
 """
 
 from enum import Enum
@@ -23,6 +23,9 @@ class Context(Enum):
     REPLY_CALLBACK = "reply callback"
     REJECT_CALLBACK = "reject callback"
     CLEANUP = "cleanup"
+    COMPOSITE_REPLY_CALLBACK = "composite reply callback"
+    COMPOSITE_REJECT_CALLBACK = "composite reject callback"
+    COMPOSITE_CLEANUP = "composite cleanup"
     SYSTEM_TASK = "system task"
 
 
@@ -46,25 +49,28 @@ LETTERS: Final = {
     "Ry": Context.REPLY_CALLBACK,
     "Rt": Context.REJECT_CALLBACK,
     "C": Context.CLEANUP,
+    "CRy": Context.COMPOSITE_REPLY_CALLBACK,
+    "CRt": Context.COMPOSITE_REJECT_CALLBACK,
+    "CC": Context.COMPOSITE_CLEANUP,
     "T": Context.SYSTEM_TASK,
 }
 
 _TABLE: Final = """
-msg_arg_data_size                 ->I               I U RQ NRQ CQ Ry F
-msg_arg_data_copy                 I,I,I->           I U RQ NRQ CQ Ry F
+msg_arg_data_size                 ->I               I U RQ NRQ CQ Ry CRy F
+msg_arg_data_copy                 I,I,I->           I U RQ NRQ CQ Ry CRy F
 msg_caller_size                   ->I               *
 msg_caller_copy                   I,I,I->           *
-msg_caller_info_data_size         ->I               U RQ NRQ CQ Ry Rt C F
-msg_caller_info_data_copy         I,I,I->           U RQ NRQ CQ Ry Rt C F
-msg_caller_info_signer_size       ->I               U RQ NRQ CQ Ry Rt C F
-msg_caller_info_signer_copy       I,I,I->           U RQ NRQ CQ Ry Rt C F
-msg_reject_code                   ->i32             Ry Rt C
-msg_reject_msg_size               ->I               Rt
-msg_reject_msg_copy               I,I,I->           Rt
-msg_deadline                      ->i64             U RQ NRQ CQ Ry Rt
-msg_reply_data_append             I,I->             U RQ NRQ CQ Ry Rt
-msg_reply                         ->                U RQ NRQ CQ Ry Rt
-msg_reject                        I,I->             U RQ NRQ CQ Ry Rt
+msg_caller_info_data_size         ->I               U RQ NRQ CQ Ry Rt CRy CRt C CC F
+msg_caller_info_data_copy         I,I,I->           U RQ NRQ CQ Ry Rt CRy CRt C CC F
+msg_caller_info_signer_size       ->I               U RQ NRQ CQ Ry Rt CRy CRt C CC F
+msg_caller_info_signer_copy       I,I,I->           U RQ NRQ CQ Ry Rt CRy CRt C CC F
+msg_reject_code                   ->i32             Ry Rt CRy CRt C
+msg_reject_msg_size               ->I               Rt CRt
+msg_reject_msg_copy               I,I,I->           Rt CRt
+msg_deadline                      ->i64             U RQ NRQ CQ Ry Rt CRy CRt
+msg_reply_data_append             I,I->             U RQ NRQ CQ Ry Rt CRy CRt
+msg_reply                         ->                U RQ NRQ CQ Ry Rt CRy CRt
+msg_reject                        I,I->             U RQ NRQ CQ Ry Rt CRy CRt
 msg_cycles_available128           I->               U RQ Rt Ry
 msg_cycles_refunded128            I->               Rt Ry
 msg_cycles_accept128              i64,i64,I->       U RQ Rt Ry
@@ -80,12 +86,12 @@ canister_version                  ->i64             *
 msg_method_name_size              ->I               F
 msg_method_name_copy              I,I,I->           F
 accept_message                    ->                F
-call_new                          I,I,I,I,I,I,I,I-> U CQ Ry Rt T
-call_on_cleanup                   I,I->             U CQ Ry Rt T
-call_data_append                  I,I->             U CQ Ry Rt T
-call_with_best_effort_response    i32->             U CQ Ry Rt T
+call_new                          I,I,I,I,I,I,I,I-> U CQ Ry Rt CRy CRt T
+call_on_cleanup                   I,I->             U CQ Ry Rt CRy CRt T
+call_data_append                  I,I->             U CQ Ry Rt CRy CRt T
+call_with_best_effort_response    i32->             U CQ Ry Rt CRy CRt T
 call_cycles_add128                i64,i64->         U Ry Rt T
-call_perform                      ->i32             U CQ Ry Rt T
+call_perform                      ->i32             U CQ Ry Rt CRy CRt T
 stable64_size                     ->i64             * s
 stable64_grow                     i64->i64          * s
 stable64_write                    i64,i64,i64->     * s

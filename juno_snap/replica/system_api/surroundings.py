@@ -15,8 +15,8 @@ CERTIFIED_DATA_MAX_BYTES: Final = 32
 _GROWTH_REFUSED_64: Final = (1 << 64) - 1
 _GROWTH_REFUSED_32: Final = (1 << 32) - 1
 _STABLE_32_BIT_MAX_PAGES: Final = 4 * GIB // WASM_PAGE_BYTES
-_COUNTERS: Final = (0, 1)
-"""Of this execution, and of the whole call: the same here."""
+_THIS_RUN, _WHOLE_CALL = range(2)
+"""The instructions of this run, and of all runs for the same call."""
 
 
 def canister_self_size(session: Session) -> int:
@@ -78,9 +78,10 @@ def time(session: Session) -> int:
 
 def performance_counter(session: Session, counter: int) -> int:
     """Instructions so far."""
-    if counter not in _COUNTERS:
+    if counter not in {_THIS_RUN, _WHOLE_CALL}:
         raise contract_violation(f"ic0.performance_counter: the type {counter} is not supported.")
-    return session.guest.instructions_used()
+    before = session.message.instructions_before if counter == _WHOLE_CALL else 0
+    return before + session.guest.instructions_used()
 
 
 def in_replicated_execution(session: Session) -> int:
