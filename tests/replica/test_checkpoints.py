@@ -26,12 +26,26 @@ class Subnet:
     def __init__(self):
         self.canisters = {}
         self.executed = []
+        self.queue = []
 
-    def execute(self, call, time_ns):
-        self.executed.append(call.method_name)
-        if call.method_name == "refuse":
-            raise Reject("IC0503", "refused")
-        return b"reply"
+    @property
+    def has_work(self):
+        return bool(self.queue)
+
+    def next_wake_ns(self):
+        return None
+
+    def submit(self, request_id, call):
+        self.queue.append((request_id, call.method_name))
+
+    def run_round(self, time_ns):
+        queue, self.queue = self.queue, []
+        self.executed += [method for _, method in queue]
+        refusal = Reject("IC0503", "refused")
+        return [
+            (request_id, refusal if method == "refuse" else b"reply")
+            for request_id, method in queue
+        ]
 
 
 class Disk:

@@ -39,7 +39,7 @@ def directory(tmp_path):
 @pytest.fixture
 def impatient(directory):
     """A replica whose synchronous calls do not wait."""
-    return ReplicaOptions(directory=directory, sync_call_seconds=0.05)
+    return ReplicaOptions(directory=directory, sync_call_seconds=1.0)
 
 
 def installed(client, wasm, *more_controllers):
