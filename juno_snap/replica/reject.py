@@ -12,10 +12,18 @@ class Reject(Exception):  # noqa: N818  # an answer of the network, not an error
 
     ``error_code`` is like ``IC0301``; ``reject_code`` is 1 to 5 and is the second digit of the
     error code (interface specification, "Error codes"). ``logs`` are the lines that the canister's
-    code wrote before it failed; the network keeps them.
+    code wrote before it failed, ``instructions`` are those that it used: the network keeps the
+    former and charges the latter.
     """
 
-    def __init__(self, error_code: str, message: str, *, logs: tuple[bytes, ...] = ()) -> None:
+    def __init__(
+        self,
+        error_code: str,
+        message: str,
+        *,
+        logs: tuple[bytes, ...] = (),
+        instructions: int = 0,
+    ) -> None:
         raw = message.encode()
         if len(raw) > REJECT_MESSAGE_MAX_BYTES:
             message = raw[:REJECT_MESSAGE_MAX_BYTES].decode(errors="ignore")
@@ -23,6 +31,7 @@ class Reject(Exception):  # noqa: N818  # an answer of the network, not an error
         self.error_code = error_code
         self.message = message
         self.logs = logs
+        self.instructions = instructions
 
     @property
     def reject_code(self) -> int:

@@ -55,6 +55,8 @@ class _Waiting:
     call: CallContent
     request: Request
     ended: asyncio.Future[None]
+    size_bytes: int | None
+    """Of the whole message, which costs its canister cycles."""
 
 
 @final
@@ -98,9 +100,13 @@ class Rounds:
         """The result of ``work``, done on the executor thread."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
-    async def accept(self, call: CallContent, effective_canister_id: Principal) -> None:
+    async def accept(
+        self, call: CallContent, effective_canister_id: Principal, *, size_bytes: int | None = None
+    ) -> None:
         """Ask whether the call may come in. Raises ``Reject`` if not."""
-        await self.on_executor(lambda: self._subnet.accept(call, effective_canister_id))
+        await self.on_executor(
+            lambda: self._subnet.accept(call, effective_canister_id, size_bytes=size_bytes)
+        )
 
     async def query(
         self,
@@ -119,13 +125,17 @@ class Rounds:
             )
         )
 
-    def add(self, call: CallContent, effective_canister_id: Principal) -> Ticket:
+    def add(
+        self, call: CallContent, effective_canister_id: Principal, *, size_bytes: int | None = None
+    ) -> Ticket:
         """Put a call that was accepted, and is not in the history yet, into the next round."""
         request = self.history.receive(call, effective_canister_id)
         ended = asyncio.get_running_loop().create_future()
         if not self._waiting:
             self._began_at_ns = self._clock.monotonic_ns()
-        self._waiting.append(_Waiting(call=call, request=request, ended=ended))
+        self._waiting.append(
+            _Waiting(call=call, request=request, ended=ended, size_bytes=size_bytes)
+        )
         if self._running is None:
             self._running = asyncio.create_task(self._run())
         return Ticket(round_number=self._next_number, ended=ended)
@@ -183,7 +193,7 @@ class Rounds:
                 "IC0202", f"Ingress message {request_id} timed out waiting to start executing."
             )
         try:
-            return self._subnet.execute(item.call, time_ns)
+            return self._subnet.execute(item.call, time_ns, size_bytes=item.size_bytes)
         except Reject as reject:
             return reject
         except Exception as error:  # what else ran in this round keeps its outcome

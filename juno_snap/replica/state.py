@@ -93,6 +93,16 @@ class Settings:
 
 
 @dataclass(slots=True, kw_only=True)
+class QueryStats:
+    """What queries to a canister came to; the network adds them up with a delay."""
+
+    num_calls: int = 0
+    num_instructions: int = 0
+    request_payload_bytes: int = 0
+    response_payload_bytes: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
 class Canister:
     """One canister. Its version rises as the interface specification says ("Canister version")."""
 
@@ -114,6 +124,12 @@ class Canister:
     snapshots: dict[bytes, Snapshot] = field(default_factory=dict)
     """By id; ids grow, so the order of insertion is the order of ids."""
     next_snapshot_number: int = 0
+    consumed_cycles: dict[str, int] = field(default_factory=dict)
+    """What its cycles went to, by use; see ``accounts``."""
+    query_stats: QueryStats = field(default_factory=QueryStats)
+    heap_delta_debit_bytes: int = 0
+    install_debit_instructions: int = 0
+    """What ``rate_limits`` counts."""
 
     @property
     def controllers(self) -> tuple[Principal, ...]:
@@ -205,6 +221,11 @@ class SubnetState:
     next_canister_number: int = FIRST_CANISTER_NUMBER
     time_ns: int = 0
     """Time of the newest message; never goes back."""
+    rounds_counted_until_ns: int = 0
+    """For ``rate_limits``."""
+    charged_until_ns: int | None = None
+    """Storage is paid up to then; None until the first message of this process, so that the time in
+    which the replica was not running costs nothing."""
 
     def find_snapshot(self, snapshot_id: bytes) -> Snapshot | None:
         """The snapshot of that id, whichever canister it belongs to."""

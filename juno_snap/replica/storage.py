@@ -7,7 +7,8 @@ any more: whenever it is interrupted, the old or the new state is whole. ``state
 lines, which together are one JSON object; the first has the SHA-256 of the second, so that damage
 is found. Whoever uses the folder may keep files of other names in it.
 
-One format version so far: 1. A newer one is refused.
+The format version is 2. A folder of version 1 is read, and is of version 2 from then on; a newer
+one is refused.
 """
 
 import contextlib
@@ -162,6 +163,10 @@ def _check_format(directory: Path) -> None:
             code="replica-format-newer",
             hint="update juno-snap, or start anew with: juno-snap replica reset",
         )
+    if document.version < FORMAT_VERSION:
+        # Before anything else is written: an older juno-snap refuses the folder from now on.
+        newer = FormatDocument(kind=KIND, version=FORMAT_VERSION)
+        write_private(path, newer.model_dump_json().encode())
 
 
 def _validated(model: type[Model], data: bytes, path: Path) -> Model:

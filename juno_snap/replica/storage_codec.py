@@ -1,6 +1,7 @@
 """From the state to documents and blobs, and back."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 
 from juno_snap.replica.execution import InstalledCode
@@ -32,6 +33,7 @@ def write_state(
     return StateDocument(
         time_ns=state.time_ns,
         next_canister_number=state.next_canister_number,
+        rounds_counted_until_ns=state.rounds_counted_until_ns,
         canisters=[_canister_document(store, each) for each in state.canisters.values()],
         attachments={name: _bytes(store, data) for name, data in attachments.items()},
     )
@@ -48,6 +50,7 @@ def read_state(store: BlobStore, document: StateDocument, engine: Engine) -> Sub
     return SubnetState(
         canisters={canister.canister_id: canister for canister in canisters},
         next_canister_number=document.next_canister_number,
+        rounds_counted_until_ns=document.rounds_counted_until_ns,
         time_ns=document.time_ns,
     )
 
@@ -90,6 +93,10 @@ def _canister_document(store: BlobStore, canister: Canister) -> CanisterDocument
         logs=canister.logs,
         snapshots=[_snapshot_document(store, each) for each in canister.snapshots.values()],
         next_snapshot_number=canister.next_snapshot_number,
+        consumed_cycles=canister.consumed_cycles,
+        query_stats=canister.query_stats,
+        heap_delta_debit_bytes=canister.heap_delta_debit_bytes,
+        install_debit_instructions=canister.install_debit_instructions,
     )
 
 
@@ -123,6 +130,7 @@ def _snapshot_document(store: BlobStore, snapshot: Snapshot) -> SnapshotDocument
         packed_globals=snapshot.packed_globals,
         certified_data=snapshot.certified_data,
         chunks=[_bytes(store, chunk) for chunk in snapshot.chunks.values()],
+        changed_at_ns=snapshot.changed_at_ns,
         global_timer_ns=snapshot.global_timer_ns,
         hook_status=snapshot.hook_status,
     )
@@ -146,6 +154,10 @@ def _canister(store: BlobStore, document: CanisterDocument, engine: Engine) -> C
         logs=document.logs,
         snapshots={snapshot.snapshot_id: snapshot for snapshot in snapshots},
         next_snapshot_number=document.next_snapshot_number,
+        consumed_cycles=dict(document.consumed_cycles),
+        query_stats=replace(document.query_stats),
+        heap_delta_debit_bytes=document.heap_delta_debit_bytes,
+        install_debit_instructions=document.install_debit_instructions,
     )
 
 
@@ -176,6 +188,9 @@ def _snapshot(store: BlobStore, document: SnapshotDocument) -> Snapshot:
         packed_globals=document.packed_globals,
         certified_data=document.certified_data,
         chunks=_chunks(store, document.chunks),
+        changed_at_ns=(
+            document.taken_at_ns if document.changed_at_ns is None else document.changed_at_ns
+        ),
         global_timer_ns=document.global_timer_ns,
         hook_status=document.hook_status,
     )

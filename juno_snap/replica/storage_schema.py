@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict
 
 from juno_snap.ids import Principal
 from juno_snap.replica.snapshots import HookStatus
-from juno_snap.replica.state import Settings, Status
+from juno_snap.replica.state import QueryStats, Settings, Status
 from juno_snap.replica.state_history import History, SnapshotSource
 from juno_snap.replica.state_logs import Logs
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+"""Version 1 had no accounts of cycles and no rate limits; what it lacks has the defaults here."""
 
 
 class Document(BaseModel):
@@ -69,6 +70,7 @@ class SnapshotDocument(ContentDocument):
     canister_version: int
     global_types: tuple[str, ...]
     chunks: list[PiecesDocument]
+    changed_at_ns: int | None = None
     global_timer_ns: int | None
     hook_status: HookStatus | None
 
@@ -90,6 +92,10 @@ class CanisterDocument(Document):
     logs: Logs
     snapshots: list[SnapshotDocument]
     next_snapshot_number: int
+    consumed_cycles: dict[str, int] = {}
+    query_stats: QueryStats = QueryStats()
+    heap_delta_debit_bytes: int = 0
+    install_debit_instructions: int = 0
 
 
 class StateDocument(Document):
@@ -97,5 +103,6 @@ class StateDocument(Document):
 
     time_ns: int
     next_canister_number: int
+    rounds_counted_until_ns: int = 0
     canisters: list[CanisterDocument]
     attachments: dict[str, PiecesDocument]

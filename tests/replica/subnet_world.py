@@ -9,6 +9,7 @@ from typing import Any
 from juno_snap.ids import MANAGEMENT_CANISTER, Principal
 from juno_snap.replica.management.methods import METHODS
 from juno_snap.replica.reject import Reject
+from juno_snap.replica.rules import DEFAULT_RULES, Rules
 from juno_snap.replica.runtime import Engine, wasm_from_text
 from juno_snap.replica.state import Canister, SubnetState
 from juno_snap.replica.subnet import Subnet
@@ -126,10 +127,16 @@ class World:
         return self.subnet.canisters[canister]
 
 
-def new_world(state: SubnetState | None = None, engine: Engine | None = None) -> World:
+def new_world(
+    state: SubnetState | None = None, engine: Engine | None = None, rules: Rules = DEFAULT_RULES
+) -> World:
     """A subnet of its own."""
     subnet = Subnet(
-        state or SubnetState(), engine or Engine(), root_key_der=b"root key", subnet_id=SUBNET_ID
+        state or SubnetState(),
+        engine or Engine(),
+        root_key_der=b"root key",
+        subnet_id=SUBNET_ID,
+        rules=rules,
     )
     return World(subnet=subnet)
 

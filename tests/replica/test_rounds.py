@@ -28,12 +28,12 @@ class ScriptedSubnet:
         self.gate = threading.Event()
         self.gate.set()
 
-    def accept(self, call, effective_canister_id):
+    def accept(self, call, effective_canister_id, *, size_bytes):
         self.threads.add(threading.current_thread())
         if effective_canister_id != call.canister_id:
             raise Reject("IC0408", "wrong address")
 
-    def execute(self, call, time_ns):
+    def execute(self, call, time_ns, *, size_bytes):
         self.threads.add(threading.current_thread())
         self.entered.set()
         self.gate.wait(10)

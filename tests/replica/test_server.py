@@ -139,7 +139,7 @@ def test_a_directory_of_a_newer_version_is_refused_and_left_alone(directory):
     with run_replica(ReplicaOptions(directory=directory)):
         pass
     form = directory / FORMAT_FILE
-    form.write_text(form.read_text().replace('"version":1', '"version":999'))
+    form.write_text(form.read_text().replace('"version":2', '"version":999'))
     before = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
     error = refused(ReplicaOptions(directory=directory))
     assert "newer" in error.message

@@ -3,10 +3,12 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from juno_snap.errors import LockedError, PreconditionError
+from juno_snap.replica.rules import Rules
 from juno_snap.replica.runtime import Engine
 from juno_snap.replica.storage import is_replica_directory, open_storage
 from juno_snap.replica.storage_blobs import PIECE_BYTES
@@ -29,8 +31,9 @@ def load(directory):
 
 def full_world():
     """A subnet with something in every place."""
-    world = new_world(engine=ENGINE)
+    world = new_world(engine=ENGINE, rules=Rules(rate_limits=True))
     canister = world.running(module())
+    world.query(canister, "read", b"asked")
     world.call(canister, "bump")
     world.call(canister, "certify", b"root")
     world.call(canister, "arm")
@@ -53,6 +56,8 @@ def full_world():
     )
     upload(world, canister)
     world.manage("uninstall_code", canister_id=world.running(module()))
+    world.state_of(canister).heap_delta_debit_bytes = 2**40
+    world.state_of(canister).install_debit_instructions = 2**41
     return world, canister
 
 
@@ -87,6 +92,7 @@ def describe(state):
     return {
         "time": state.time_ns,
         "next": state.next_canister_number,
+        "rounds": state.rounds_counted_until_ns,
         "canisters": {
             canister_id: (
                 canister.settings,
@@ -102,6 +108,10 @@ def describe(state):
                 canister.history,
                 canister.logs,
                 canister.next_snapshot_number,
+                dict(canister.consumed_cycles),
+                replace(canister.query_stats),
+                canister.heap_delta_debit_bytes,
+                canister.install_debit_instructions,
                 [
                     (
                         snapshot.snapshot_id,
@@ -110,6 +120,7 @@ def describe(state):
                         snapshot.canister_version,
                         snapshot.global_types,
                         snapshot.chunks,
+                        snapshot.changed_at_ns,
                         snapshot.hook_status,
                         describe_content(snapshot),
                     )
@@ -261,9 +272,9 @@ def test_a_second_process_is_locked_out(tmp_path):
 
 def test_a_newer_format_is_refused_with_what_to_do(tmp_path):
     save(tmp_path, new_world().subnet.state)
-    text = json.dumps({"kind": "juno-snap replica", "version": 2, "since": "tomorrow"})
+    text = json.dumps({"kind": "juno-snap replica", "version": 3, "since": "tomorrow"})
     (tmp_path / "format.json").write_text(text)
-    with pytest.raises(PreconditionError, match="newer juno-snap: its format is 2") as caught:
+    with pytest.raises(PreconditionError, match="newer juno-snap: its format is 3") as caught:
         load(tmp_path)
     assert caught.value.code == "replica-format-newer"
     assert "update juno-snap" in caught.value.hint
@@ -302,6 +313,7 @@ class DyingState:
         self._state = state
         self.time_ns = state.time_ns
         self.next_canister_number = state.next_canister_number
+        self.rounds_counted_until_ns = state.rounds_counted_until_ns
 
     @property
     def canisters(self):

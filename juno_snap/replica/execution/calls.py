@@ -7,6 +7,7 @@ from juno_snap.replica.execution.run import (
     DEFAULT_LIMITS,
     Limits,
     Outcome,
+    check_growth,
     check_memory_limit,
     logs_with_trap,
     new_session,
@@ -125,6 +126,7 @@ def _run(
             _check_answered(session)
             if keep:
                 check_memory_limit(instance, environment)
+                check_growth(code, instance, session)
         except ExecutionError as error:
             return _failed(environment, error, session)
         used = instance.instructions_used()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import final
 
 from juno_snap.ids import Principal
+from juno_snap.replica.accounts import check_affordable, shortage, spend
 from juno_snap.replica.management.access import (
     is_allowed,
     refusal,
@@ -11,6 +12,7 @@ from juno_snap.replica.management.access import (
 )
 from juno_snap.replica.management.arguments import Arguments
 from juno_snap.replica.management.call import Call, Network, canister_not_found
+from juno_snap.replica.management.charges import ingress_fee
 from juno_snap.replica.management.methods import (
     CANISTERS_ONLY,
     CANISTERS_ONLY_WITH_TARGET,
@@ -31,13 +33,19 @@ class Management:
     state: SubnetState
 
     def accept(
-        self, method_name: str, payload: bytes, sender: Principal, effective_canister_id: Principal
+        self,
+        method_name: str,
+        payload: bytes,
+        sender: Principal,
+        effective_canister_id: Principal,
+        *,
+        size_bytes: int,
     ) -> None:
         """The ingress filter, in the network's order.
 
         1. The method exists. 2. It is for ingress. 3. The payload can be decoded. 4. Its canister
-        exists and is the one that the call was routed by. 5. It can pay for the message (nothing is
-        charged here: see ``charges``). 6. The sender may call it.
+        exists and is the one that the call was routed by. 5. It can pay for the message, which has
+        ``size_bytes``. 6. The sender may call it.
 
         Raises:
             Reject: One of these does not hold; the answer is not certified.
@@ -48,18 +56,43 @@ class Management:
         if canister is None:
             return
         _check_route(method, method_name, canister, effective_canister_id)
+        fee = ingress_fee(method_name, payload, size_bytes, after_execution=False)  # 5
+        if fee:
+            check_affordable(canister, fee, self.network.rules, sender=sender)
         if not is_allowed(method.access, canister, sender):  # 6
             raise refusal_before_a_round(method.access, canister, sender, method_name)
 
     def execute(
-        self, method_name: str, payload: bytes, sender: Principal, *, time_ns: int
+        self,
+        method_name: str,
+        payload: bytes,
+        sender: Principal,
+        *,
+        time_ns: int,
+        size_bytes: int,
     ) -> bytes:
         """The reply to an update call. What the filter checked is checked again.
 
         Raises:
-            Reject: The call changes nothing, but for log lines of failed code.
+            Reject: The call changes nothing, but for what it cost and the log lines of failed code.
         """
-        return self._run(_ingress_method(method_name), method_name, payload, sender, time_ns)
+        method = _ingress_method(method_name)
+        payer = self._target(method, Arguments.decode(payload, method.arguments))
+        fee = ingress_fee(method_name, payload, size_bytes, after_execution=False)
+        if payer is not None and fee:
+            check_affordable(payer, fee, self.network.rules, sender=sender)
+            spend(payer, fee, "ingress_induction")
+        try:
+            return self._run(method, method_name, payload, sender, time_ns)
+        finally:
+            fee = ingress_fee(method_name, payload, size_bytes, after_execution=True)
+            # The network too gives up on a fee that cannot be paid then.
+            if (
+                payer is not None
+                and fee
+                and not shortage(payer, fee, self.network.rules, sender=sender)
+            ):
+                spend(payer, fee, "ingress_induction")
 
     def query(self, method_name: str, payload: bytes, sender: Principal, *, time_ns: int) -> bytes:
         """The reply to a query.

@@ -1,6 +1,9 @@
 """Creation, top up, start, stop, deletion, and taking the code away."""
 
+from dataclasses import replace
+
 from juno_snap.ids import Principal
+from juno_snap.replica.accounts import spend
 from juno_snap.replica.management.arguments import Arguments
 from juno_snap.replica.management.call import Call
 from juno_snap.replica.management.settings import changed_settings, check_settings
@@ -28,11 +31,13 @@ def provisional_create_canister_with_cycles(call: Call) -> tuple[object, ...]:
     amount = arguments.natural("amount") if "amount" in arguments else PROVISIONAL_CYCLES_DEFAULT
     draft = Canister(
         canister_id=Principal(b""),
-        settings=changed_settings(Settings(controllers=(call.sender,)), wanted),
+        settings=Settings(controllers=(call.sender,)),
         created_at_ns=call.time_ns,
         cycles=amount,
     )
-    check_settings(draft.settings, draft, call.state.canisters.values())
+    settings = changed_settings(draft.settings, wanted)
+    check_settings(settings, draft, call)
+    draft.settings = settings
     if "specified_id" in arguments:
         draft.canister_id = _available_id(call, arguments.principal("specified_id"))
     else:
@@ -95,11 +100,30 @@ def uninstall_code(call: Call) -> tuple[object, ...]:
 
 def uninstall(canister: Canister, *, user: Principal, at_ns: int) -> None:
     """Drop code, memory, timer, certified data, log and chunks; keep everything else."""
+    _drop_code(canister)
+    canister.record(CodeUninstall(), user=user, at_ns=at_ns)
+
+
+def uninstall_for_lack_of_cycles(canister: Canister) -> None:
+    """Drop also the cycles that are left, snapshots, history and what was set aside.
+
+    The network does this to a canister that cannot pay for its storage any more.
+    """
+    _drop_code(canister)
+    canister.version += 1
+    canister.settings = replace(
+        canister.settings, compute_allocation_percent=0, memory_allocation_bytes=0
+    )
+    canister.history.changes.clear()
+    canister.snapshots.clear()
+    spend(canister, canister.cycles, "uninstall")
+
+
+def _drop_code(canister: Canister) -> None:
     canister.code = None
     canister.last_install_at_ns = None
     canister.logs.clear()
     canister.chunks.clear()
-    canister.record(CodeUninstall(), user=user, at_ns=at_ns)
 
 
 def _available_id(call: Call, wanted: Principal) -> Principal:

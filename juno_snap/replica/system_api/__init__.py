@@ -47,7 +47,6 @@ HOST_FUNCTIONS: Final[Mapping[str, HostFunction]] = {
     "msg_cycles_refunded": cycles.no_cycles,
     "msg_cycles_available128": cycles.no_cycles128,
     "msg_cycles_refunded128": cycles.no_cycles128,
-    "canister_liquid_cycle_balance128": cycles.canister_cycle_balance128,
     **{name: partial(cycles.unsupported_call, name) for name in _CALLS},
 }
 """The function behind each import, by its name in ``ic0``."""

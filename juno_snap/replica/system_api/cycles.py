@@ -46,6 +46,11 @@ def canister_cycle_balance128(session: Session, address: int) -> None:
     _put(session, address, session.balance_cycles)
 
 
+def canister_liquid_cycle_balance128(session: Session, address: int) -> None:
+    """Cycles that the canister may spend without freezing."""
+    _put(session, address, session.liquid_cycles)
+
+
 def canister_cycle_balance(session: Session) -> int:
     """Cycles of the canister, where they fit into 64 bits."""
     return _narrow(session.balance_cycles)
@@ -72,8 +77,8 @@ def msg_cycles_accept(_session: Session, _most: int) -> int:
 
 
 def cycles_burn128(session: Session, high: int, low: int, address: int) -> None:
-    """Give cycles away for nothing; how many there were to give."""
-    burned = min(high << _64_BITS | low, session.balance_cycles)
+    """Give cycles away for nothing; how many there were to give without freezing."""
+    burned = min(high << _64_BITS | low, session.liquid_cycles)
     session.cycles_burned += burned
     _put(session, address, burned)
 

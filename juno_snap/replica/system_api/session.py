@@ -30,6 +30,11 @@ class Guest(Protocol):
         ...
 
 
+def no_freezing_limit(_grown_bytes: int) -> int:
+    """The limit of a canister that may spend everything."""
+    return 0
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
@@ -50,6 +55,8 @@ class Environment:
     """Makes the certificate of a query when the canister asks for it; None: there is none."""
     wasm_memory_limit: int | None = None
     """In bytes; None or 0: no limit."""
+    freezing_limit: Callable[[int], int] = no_freezing_limit
+    """The cycles that have to stay, were the canister's memory larger by so many bytes."""
 
 
 @final
@@ -98,6 +105,11 @@ class Session:
     def balance_cycles(self) -> int:
         """What the canister still has."""
         return self.environment.cycles - self.cycles_burned
+
+    @property
+    def liquid_cycles(self) -> int:
+        """What it may spend. Memory that this message added does not count yet."""
+        return max(self.balance_cycles - self.environment.freezing_limit(0), 0)
 
 
 NODE_LOCAL: Final = frozenset({Context.QUERY, Context.COMPOSITE_QUERY, Context.INSPECT_MESSAGE})
