@@ -43,6 +43,8 @@ class World:
     now_ns: int = 1_700_000_000_000_000_000
     routed: Principal | None = field(default=None)
     """Effective canister id of the next calls, where it is not the canister itself."""
+    size_bytes: int | None = None
+    """Of the messages that the next calls come in; None leaves the subnet to guess."""
 
     def manage(self, method: str, sender: Principal = ALICE, /, **fields: Any) -> Any:
         """The result of a management call, or the one value that it consists of."""
@@ -50,8 +52,8 @@ class World:
         payload = encode([entry.arguments], [fields])
         target = fields[entry.target] if entry.target else MANAGEMENT_CANISTER
         call = self.call_content(MANAGEMENT_CANISTER, method, payload, sender)
-        self.subnet.accept(call, self.routed or target)
-        return self.results(method, self.subnet.execute(call, call.ingress_expiry_ns))
+        self.subnet.accept(call, self.routed or target, size_bytes=self.size_bytes)
+        return self.results(method, self._execute(call))
 
     def ask(self, method: str, sender: Principal = ALICE, /, **fields: Any) -> Any:
         """The result of a management query."""
@@ -67,15 +69,14 @@ class World:
     ) -> bytes:
         """The reply of a canister to an update call."""
         call = self.call_content(canister, method, arg, sender)
-        self.subnet.accept(call, canister)
-        return self.subnet.execute(call, call.ingress_expiry_ns)
+        self.subnet.accept(call, canister, size_bytes=self.size_bytes)
+        return self._execute(call)
 
     def execute(
         self, canister: Principal, method: str, arg: bytes = b"", sender: Principal = ALICE
     ) -> bytes:
         """The same past the ingress filter, as if the state had changed since."""
-        call = self.call_content(canister, method, arg, sender)
-        return self.subnet.execute(call, call.ingress_expiry_ns)
+        return self._execute(self.call_content(canister, method, arg, sender))
 
     def query(
         self, canister: Principal, method: str, arg: bytes = b"", sender: Principal = ALICE
@@ -89,6 +90,9 @@ class World:
             ingress_expiry_ns=self.now_ns,
         )
         return self.subnet.query(query, self.now_ns, lambda owner: b"certificate of " + owner.raw)
+
+    def _execute(self, call: CallContent) -> bytes:
+        return self.subnet.execute(call, call.ingress_expiry_ns, size_bytes=self.size_bytes)
 
     def call_content(
         self, canister: Principal, method: str, arg: bytes, sender: Principal
@@ -148,6 +152,11 @@ def refused(act: Any) -> Reject:
     except Reject as reject:
         return reject
     raise AssertionError("was not refused")
+
+
+def check(reject: Reject, error_code: str, message: str) -> None:
+    """Check how something was refused, to the letter."""
+    assert (reject.error_code, reject.message) == (error_code, message)
 
 
 _IMPORTS = """
