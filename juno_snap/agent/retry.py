@@ -13,7 +13,7 @@ from typing import Final, TypeAlias, final
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from juno_snap.agent.transport import ANSWER_TOO_LARGE, UNREACHABLE, Answer, Transport
+from juno_snap.agent.transport import ANSWER_TOO_LARGE, Answer, Transport
 from juno_snap.clock import Clock
 from juno_snap.errors import TransportError
 from juno_snap.units import NS_PER_SECOND
@@ -36,7 +36,7 @@ class RetryPolicy:
     budget_seconds: float = 60.0
     """No attempt begins later than this after the first."""
     first_contact_seconds: float = 3.0
-    """The same for a host that was never reached: a wrong address should be told soon."""
+    """The same for a host that never answered in HTTP: a wrong address should be told soon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +162,7 @@ class _Sending:
             self._check_status(answer)
         except TransportError as error:
             self.maybe_delivered = self.maybe_delivered or error.maybe_delivered
-            self.reached = self.reached or error.code != UNREACHABLE
+            self.reached = self.reached or error.status != 0
             raise
         return answer
 

@@ -64,7 +64,7 @@ class Story:
         await self._restore(bad)
         back = await self._documents()
         self._check("the data after going back", back, written)
-        self.tell(f"  all {len(back)} documents are back, word for word")
+        self.tell(f"  the data is back: all {len(back)} documents, word for word")
         return {
             "ok": True,
             "module": str(self.module),

@@ -57,9 +57,7 @@ class Reference:
     stored: StoredIdentity | None = None
 
 
-def choose(
-    settings: Settings, network: Network | None, environment: Mapping[str, str]
-) -> Reference:
+def choose(settings: Settings, network: Network | None) -> Reference:
     """Which identity commands sign with; nothing is opened or made.
 
     Raises:
@@ -67,7 +65,7 @@ def choose(
             not be used on this network unasked.
     """
     origin = settings.origin_of("default_identity")
-    if environment.get("JUNO_TOKEN") and origin not in STRONGER_THAN_TOKEN:
+    if os.environ.get("JUNO_TOKEN") and origin not in STRONGER_THAN_TOKEN:
         raise IdentityError(
             "JUNO_TOKEN is set, but this version does not read it",
             code="token-not-supported",

@@ -4,18 +4,24 @@ import gc
 import sys
 from collections.abc import Sequence
 from types import TracebackType
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from juno_snap import __version__
 from juno_snap.cli.output import Output, OutputOptions, traceback_of
 from juno_snap.errors import JunoSnapError
+
+CANCELLED: Final = 130
+"""As in ``juno_snap.cli.exit_codes``, which is not imported for ``--version``."""
 
 
 def main() -> NoReturn:
     """Run the command line of this process and leave with its exit code."""
     sys.excepthook = tell_unexpected
     gc.disable()  # an import makes many objects and no garbage: a seventh of the start is saved
-    sys.exit(run(sys.argv[1:]))
+    try:
+        sys.exit(run(sys.argv[1:]))
+    except KeyboardInterrupt:  # before anything was begun; work under way has its own handler
+        sys.exit(CANCELLED)
 
 
 def run(arguments: Sequence[str]) -> int:

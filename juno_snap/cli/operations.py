@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from juno_snap.cli.session import Session
 from juno_snap.cli.tables import cycles, facts, listing
-from juno_snap.cli.wiring import Session
 from juno_snap.cli.words import seconds
+from juno_snap.errors import OutcomeUnknownError, TransportError
 from juno_snap.pipeline.plan_parts import Outline
 from juno_snap.pipeline.report import (
     OperationCancelledError,
@@ -32,6 +33,27 @@ async def reported(session: Session, work: Coroutine[Any, Any, T]) -> T:
         report = error.report
         session.output.show(report.to_json(), lambda: report_table(report))
         raise
+
+
+async def reading(work: Coroutine[Any, Any, T]) -> T:
+    """The result of ``work`` that only reads.
+
+    Some reads are calls that every node carries out; a call without a certified outcome is
+    nothing to worry about where it changes nothing: it is a network that does not answer.
+
+    Raises:
+        TransportError: That.
+    """
+    try:
+        return await work
+    except OutcomeUnknownError as error:
+        cause = error.__cause__ or error.__context__
+        url = cause.url if isinstance(cause, TransportError) else ""
+        raise TransportError(
+            f"the network gave no usable answer; nothing was changed: {error.message}",
+            url=url,
+            hint="check the network's address, then try again",
+        ) from error
 
 
 def announce(session: Session, outline: Outline) -> None:

@@ -6,7 +6,6 @@ An exception that is no ``JunoSnapError`` is a mistake in the program: it goes o
 
 import importlib
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
@@ -59,10 +58,6 @@ def run_program(arguments: Sequence[str]) -> int:
         return leaving.code if isinstance(leaving.code, int) else ExitCode.DONE
     except typer.Abort:
         return ExitCode.CANCELLED
-    except BrokenPipeError:
-        # Whoever read our output has gone; nothing is left to say, and Python must not say it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OTHER
     return result if isinstance(result, int) else ExitCode.DONE
 
 
@@ -73,6 +68,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         help="Safe snapshots and upgrades of Juno modules on the Internet Computer.",
         epilog=help_epilog(),
         no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
         rich_markup_mode="rich",
         pretty_exceptions_enable=False,
     )

@@ -27,8 +27,9 @@ def run(work: Coroutine[Any, Any, T], output: Output) -> T:
     Raises:
         CancelledByPersonError: It was cancelled, and has ended.
     """
-    gc.freeze()  # what the start has made stays: it is not looked at again
-    gc.enable()
+    if not gc.isenabled():  # see ``main``; what the start has made is not looked at again
+        gc.freeze()
+        gc.enable()
     try:
         return asyncio.run(_interruptible(work, output))
     except asyncio.CancelledError as error:

@@ -24,8 +24,8 @@ HASH_ENTRY_BYTES: Final = 40
 """A chunk hash in the list of ``install_chunked_code``, with its Candid frame, rounded up."""
 
 UPLOADS_AT_ONCE: Final = 8
-"""Chunks on their way at a time: a module of 6.5 MB goes in one round, and about five copies of
-each chunk fit into 64 MB."""
+"""Chunks under way at a time: a module of 6.5 MB goes in one round. Each is held about three times
+(measured), so that the client stays far below 64 MB."""
 
 
 @final

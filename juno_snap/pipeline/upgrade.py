@@ -141,6 +141,8 @@ class _Upgrade:
             clock=clock,
         )
         self._steps = self._operation.steps
+        if not self._decision.takes_snapshot and not self._plan.is_unchanged:
+            self._operation.warnings.append("no snapshot was taken: this run has no way back")
         self._snapshot: SnapshotId | None = None
         self._replaced: list[SnapshotId] = []
 

@@ -19,6 +19,11 @@ TEST = "pip install -e '.[dev]' && pytest"
 TOUR = [block for block in BLOCKS if block.strip() not in {INSTALL, TEST}]
 
 
+def test_every_fenced_block_is_a_shell_block():
+    assert re.findall(r"^```(.+)$", README, flags=re.MULTILINE) == ["sh"] * len(BLOCKS)
+    assert README.count("\n```") == 2 * len(BLOCKS)
+
+
 def run_shell(script, *, cwd, environment):
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],

@@ -1,16 +1,20 @@
 """``juno-snap config``: what is configured, and whether it makes sense."""
 
 import os
+from collections.abc import Iterator
 from typing import Annotated, Final
 
 import typer
 
 from juno_snap.cli import identities
 from juno_snap.cli.options import CommonOptions, spread
+from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, listing
-from juno_snap.cli.wiring import Session, pinned_key
+from juno_snap.cli.wiring import pinned_key
 from juno_snap.files import is_readable_by_others
-from juno_snap.settings.networks import LOCAL, choose_network
+from juno_snap.settings.identities import key_file_of
+from juno_snap.settings.model import Settings
+from juno_snap.settings.networks import LOCAL, Network, choose_network
 from juno_snap.settings.sources import unknown_variables
 
 group: Final = typer.Typer(no_args_is_help=True)
@@ -47,21 +51,14 @@ def check(common: CommonOptions) -> None:
     """Read every source, look at every file that is named, and say what is wrong."""
     session = Session(common)
     settings = session.settings
-    warnings = [f"nothing reads {name}: is it misspelt?" for name in unknown_variables(os.environ)]
+    for each in settings.networks.values():
+        pinned_key(Network(name=each.name, url=each.url, root_key=each.root_key))
     network = None
     if settings.default_network not in {None, LOCAL}:
         network = choose_network(settings, session.find_local)
-        pinned_key(network)
     if settings.default_identity:
-        identities.choose(settings, network, os.environ)
-    for name, configured in settings.identities.items():
-        for file in (configured.key_file, configured.password_file, configured.delegation_file):
-            if file is None:
-                continue
-            if not file.is_file():
-                warnings.append(f"identity.{name}: there is no file {file}")
-            elif is_readable_by_others(file):
-                warnings.append(f"identity.{name}: others can read {file}")
+        identities.choose(settings, network)
+    warnings = list(_warnings(settings))
     for warning in warnings:
         session.output.warn(warning)
     files = [str(file) for file in settings.files]
@@ -69,3 +66,17 @@ def check(common: CommonOptions) -> None:
         {"ok": not warnings, "files": files, "warnings": warnings},
         lambda: facts([("ok", not warnings), ("files", ", ".join(files) or "none")]),
     )
+
+
+def _warnings(settings: Settings) -> Iterator[str]:
+    for name in unknown_variables(os.environ):
+        yield f"nothing reads {name}: is it misspelt?"
+    for name, configured in settings.identities.items():
+        key_file = configured.key_file or key_file_of(settings.state_directory, name)
+        for file in (key_file, configured.password_file, configured.delegation_file):
+            if file is None:
+                continue
+            if not file.is_file():
+                yield f"identity.{name}: there is no file {file}"
+            elif is_readable_by_others(file):
+                yield f"identity.{name}: others can read {file}"

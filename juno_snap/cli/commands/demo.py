@@ -9,7 +9,7 @@ from juno_snap.agent.agent import AgentOptions, open_agent
 from juno_snap.agent.identity import generate_ed25519
 from juno_snap.cli.demo_story import Story
 from juno_snap.cli.options import CommonOptions, spread
-from juno_snap.cli.wiring import Session
+from juno_snap.cli.session import Session
 from juno_snap.cli.words import seconds
 from juno_snap.clock import system_clock
 from juno_snap.management.client import ManagementClient

@@ -1,7 +1,6 @@
 """``juno-snap identity``: who signs. Never prints a secret."""
 
 import contextlib
-import os
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -9,8 +8,8 @@ import typer
 
 from juno_snap.cli import identities
 from juno_snap.cli.options import CommonOptions, spread
+from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, listing
-from juno_snap.cli.wiring import Session
 from juno_snap.errors import ConfigError, IdentityError
 from juno_snap.files import read_file
 from juno_snap.settings.identities import (
@@ -60,7 +59,7 @@ def list_identities(common: CommonOptions) -> None:
 def show(common: CommonOptions) -> None:
     """The identity that commands would sign with. Needs no network and makes no key."""
     session = Session(common)
-    reference = identities.choose(session.settings, _network(session), os.environ)
+    reference = identities.choose(session.settings, _network(session))
     if not reference.is_made:
         raise IdentityError(
             "there is no identity yet",

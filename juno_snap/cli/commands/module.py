@@ -9,8 +9,9 @@ import typer
 from juno_snap.cli.arguments import ArgumentOptions, install_argument
 from juno_snap.cli.installing import install as install_code
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
+from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts
-from juno_snap.cli.wiring import Connection, ModuleChoice, Session
+from juno_snap.cli.wiring import Connection, ModuleChoice, connect
 from juno_snap.errors import InputError, PreconditionError
 from juno_snap.ids import Principal
 from juno_snap.management.candid_call import call_with_text
@@ -65,7 +66,7 @@ def create(
     controllers = [Principal.parse(text) for text in controller or []]
 
     async def work() -> Document:
-        async with session.connect(changes=True) as connection:
+        async with connect(session, changes=True) as connection:
             return await _create(
                 session, connection, name, file, arg or NO_ARGUMENT, controllers, cycles, change
             )
@@ -102,6 +103,7 @@ async def _create(
     module = await client.provisional_create_canister(settings=settings, cycles=cycles)
     if name:
         remember_module(state, root_key, name, module)
+    session.output.note(f"created {module}")
     if file:
         with session.output.watch() as observer:
             await install_code(client, module, file, Install(), arg, observer=observer)
@@ -135,7 +137,7 @@ def install(
     install_mode = _mode(mode, skip_pre_upgrade, wasm_memory_persistence)
 
     async def work() -> Document:
-        async with session.connect(changes=True) as connection:
+        async with connect(session, changes=True) as connection:
             choice = connection.module(module)
             document: Document = {
                 "module": str(choice.id),
@@ -205,7 +207,7 @@ def call(
     session = Session(common)
 
     async def work() -> tuple[str, str]:
-        async with session.connect(changes=not query) as connection:
+        async with connect(session, changes=not query) as connection:
             choice = connection.module(module)
             reply = await call_with_text(
                 connection.agent, choice.id, method, arguments, query=query
@@ -227,7 +229,7 @@ def _change(
     """One call that changes a module."""
 
     async def work() -> Document:
-        async with session.connect(changes=True) as connection:
+        async with connect(session, changes=True) as connection:
             choice = connection.module(options)
             document: Document = {
                 "module": str(choice.id),

@@ -7,8 +7,8 @@ import typer
 
 from juno_snap.cli.options import CommonOptions, spread
 from juno_snap.cli.output import Human
+from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, moment
-from juno_snap.cli.wiring import Session
 from juno_snap.errors import InputError
 from juno_snap.replica.background import (
     RunningReplica,

@@ -1,20 +1,21 @@
 """``juno-snap snapshot``: take, list, show, restore and delete module snapshots."""
 
+from collections.abc import Iterator
 from typing import Annotated, Final
 
 import typer
 
-from juno_snap.cli.operations import announce, outline_table, report_table, reported
+from juno_snap.cli.operations import announce, outline_table, reading, report_table, reported
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
+from juno_snap.cli.session import Session
 from juno_snap.cli.tables import cycles, facts, listing, moment, size
-from juno_snap.cli.wiring import Session
+from juno_snap.cli.wiring import connect
 from juno_snap.errors import InputError
 from juno_snap.pipeline.create import prepare_create, run_create
 from juno_snap.pipeline.report import RestoreReport, SnapshotReport, hex_or_none
 from juno_snap.pipeline.resolve import resolve_snapshot
 from juno_snap.pipeline.restore import prepare_restore, run_restore
 from juno_snap.pipeline.snapshots import (
-    DeletedSnapshots,
     SnapshotDetail,
     SnapshotList,
     delete_snapshots,
@@ -24,6 +25,7 @@ from juno_snap.pipeline.snapshots import (
 
 group: Final = typer.Typer(no_args_is_help=True)
 
+Document = dict[str, object]
 StopTimeout = Annotated[
     int | None, typer.Option(min=1, help="How long the stop may take. [default: configured, 60]")
 ]
@@ -53,16 +55,18 @@ def create(
     timeout = stop_timeout_seconds or session.settings.stop_timeout_seconds
 
     async def work() -> SnapshotReport | None:
-        async with session.connect(changes=True) as connection:
+        async with connect(session, changes=True) as connection:
             choice = connection.module(module)
             with session.output.watch() as observer:
-                prepared = await prepare_create(
-                    connection.client,
-                    choice.id,
-                    replace=replace,
-                    stop=not no_stop,
-                    stop_timeout_seconds=timeout,
-                    observer=observer,
+                prepared = await reading(
+                    prepare_create(
+                        connection.client,
+                        choice.id,
+                        replace=replace,
+                        stop=not no_stop,
+                        stop_timeout_seconds=timeout,
+                        observer=observer,
+                    )
                 )
             outline = prepared.plan.outline
             if change.dry_run:
@@ -86,8 +90,9 @@ def list_all(common: CommonOptions, module: ModuleOptions) -> None:
     session = Session(common)
 
     async def work() -> SnapshotList:
-        async with session.connect(changes=False) as connection:
-            return await list_snapshots(connection.client, connection.module(module).id)
+        async with connect(session, changes=False) as connection:
+            choice = connection.module(module)
+            return await reading(list_snapshots(connection.client, choice.id))
 
     found = session.run(work())
     session.output.show(
@@ -113,8 +118,9 @@ def show(
     session = Session(common)
 
     async def work() -> SnapshotDetail:
-        async with session.connect(changes=False) as connection:
-            return await show_snapshot(connection.client, connection.module(module).id, which)
+        async with connect(session, changes=False) as connection:
+            choice = connection.module(module)
+            return await reading(show_snapshot(connection.client, choice.id, which))
 
     detail = session.run(work())
     session.output.show(detail.to_json(), lambda: facts(_detail_rows(detail)))
@@ -140,16 +146,18 @@ def restore(
     timeout = stop_timeout_seconds or session.settings.stop_timeout_seconds
 
     async def work() -> RestoreReport | None:
-        async with session.connect(changes=True) as connection:
+        async with connect(session, changes=True) as connection:
             choice = connection.module(module)
             with session.output.watch() as observer:
-                prepared = await prepare_restore(
-                    connection.client,
-                    choice.id,
-                    which,
-                    discard_current=discard_current,
-                    stop_timeout_seconds=timeout,
-                    observer=observer,
+                prepared = await reading(
+                    prepare_restore(
+                        connection.client,
+                        choice.id,
+                        which,
+                        discard_current=discard_current,
+                        stop_timeout_seconds=timeout,
+                        observer=observer,
+                    )
                 )
             outline, snapshot = prepared.plan.outline, prepared.plan.snapshot
             if change.dry_run:
@@ -183,29 +191,36 @@ def delete(
     if bool(which) == all_of_them:
         raise InputError("say which snapshots: ids, or --all", code="usage")
 
-    async def work() -> DeletedSnapshots:
-        async with session.connect(changes=True) as connection:
+    async def work() -> Document:
+        async with connect(session, changes=True) as connection:
             choice = connection.module(module)
-            there = (await list_snapshots(connection.client, choice.id)).snapshots
+            there = (await reading(list_snapshots(connection.client, choice.id))).snapshots
             chosen = (
                 there
                 if all_of_them
                 else [resolve_snapshot(text, there, module=choice.id) for text in which or []]
             )
             ids = list(dict.fromkeys(snapshot.id for snapshot in chosen))
+            names = [str(each) for each in ids]
             if change.dry_run or not ids:
-                return DeletedSnapshots(module=choice.id, deleted=())
-            names = ", ".join(map(str, ids))
-            session.confirm(f"delete {len(ids)} snapshot(s) of {choice.label} ({names})?")
-            return await delete_snapshots(connection.client, choice.id, ids)
+                return {"module": str(choice.id), "deleted": [], "would_delete": names}
+            session.confirm(
+                f"delete {len(ids)} snapshot(s) of {choice.label} for good: {', '.join(names)}?"
+            )
+            return (await delete_snapshots(connection.client, choice.id, ids)).to_json()
 
-    done = session.run(work())
+    document = session.run(work())
     session.output.show(
-        done.to_json(),
-        lambda: facts(
-            [("module", done.module), ("deleted", "\n".join(map(str, done.deleted)) or "none")]
-        ),
+        document,
+        lambda: facts((key.replace("_", " "), value) for key, value in _plain(document)),
     )
+
+
+def _plain(document: Document) -> Iterator[tuple[str, object]]:
+    """A flat document for people, without its version."""
+    for key, value in document.items():
+        if key != "schema":
+            yield key, "\n".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _detail_rows(detail: SnapshotDetail) -> list[tuple[str, object]]:

@@ -6,9 +6,11 @@ from typing import Final
 
 import typer
 
+from juno_snap.cli.operations import reading
 from juno_snap.cli.options import CommonOptions, ModuleOptions, spread
+from juno_snap.cli.session import Session
 from juno_snap.cli.tables import cycles, facts, size
-from juno_snap.cli.wiring import Connection, ModuleChoice, Session
+from juno_snap.cli.wiring import Connection, ModuleChoice, connect
 from juno_snap.errors import TransportError
 from juno_snap.management.types import CertifiedInfo
 from juno_snap.pipeline.costs import freezing_reserve_cycles
@@ -40,7 +42,7 @@ def status(common: CommonOptions, module: ModuleOptions) -> None:
     session = Session(common)
 
     async def work() -> Document:
-        async with session.connect(changes=False) as connection:
+        async with connect(session, changes=False) as connection:
             choice = connection.module(module)
             client = connection.client
             info = await client.canister_info(choice.id)
@@ -48,7 +50,7 @@ def status(common: CommonOptions, module: ModuleOptions) -> None:
                 raise module_not_found(choice.id)
             if connection.agent.identity.principal not in info.controllers:
                 return await _public(connection, choice, info)
-            return _private(choice, await observe(client, choice.id))
+            return _private(choice, await reading(observe(client, choice.id)))
 
     document = session.run(work())
     session.output.show(document, lambda: facts(_rows(document)))

@@ -8,9 +8,10 @@ from typing import Annotated, Final, Literal
 import typer
 
 from juno_snap.cli.arguments import ArgumentOptions, install_argument
-from juno_snap.cli.operations import announce, outline_table, report_table, reported
+from juno_snap.cli.operations import announce, outline_table, reading, report_table, reported
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
-from juno_snap.cli.wiring import Connection, ModuleChoice, Session
+from juno_snap.cli.session import Session
+from juno_snap.cli.wiring import Connection, ModuleChoice, connect
 from juno_snap.errors import InputError
 from juno_snap.pipeline.plan import plan_upgrade
 from juno_snap.pipeline.policy import (
@@ -128,18 +129,17 @@ def upgrade(
     request = _request(session, snapshots, install, install_argument(argument, wasm))
 
     async def work() -> UpgradeReport | None:
-        async with session.connect(changes=True) as connection:
+        async with connect(session, changes=True) as connection:
             choice = connection.module(module)
             with session.output.watch() as observer:
-                prepared = await prepare_upgrade(
-                    connection.client, choice.id, request, wasm, observer=observer
+                prepared = await reading(
+                    prepare_upgrade(connection.client, choice.id, request, wasm, observer=observer)
                 )
             outline = prepared.plan.outline
             if change.dry_run:
                 session.output.show(prepared.plan.to_json(), lambda: outline_table(outline))
                 return None
             prepared = _ask(session, connection, choice, prepared)
-            announce(session, prepared.plan.outline)
             with session.output.watch() as observer:
                 return await reported(
                     session, run_upgrade(connection.client, prepared, observer=observer)
@@ -182,11 +182,15 @@ def _ask(
         request = dataclasses.replace(request, found_stopped="start" if starts else "leave-stopped")
         plan = plan_upgrade(prepared.seen, request, prepared.wasm)
         prepared = dataclasses.replace(prepared, request=request, plan=plan)
+    outline = prepared.plan.outline
+    if connection.is_mainnet and output.can_ask and not session.options.yes:
+        output.show_aside(outline_table(outline))
+        if not request.reset:
+            session.confirm(f"upgrade {choice.label} on mainnet?")
+    else:
+        announce(session, outline)
     if request.reset:
         session.confirm(f"wipe all data of {choice.label}?")
-    elif connection.is_mainnet and output.can_ask:
-        output.show_aside(outline_table(prepared.plan.outline))
-        session.confirm(f"upgrade {choice.label} on mainnet?")
     return prepared
 
 

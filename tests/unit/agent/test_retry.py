@@ -26,6 +26,10 @@ def clock():
     return FakeClock()
 
 
+def raise_(error):
+    raise error
+
+
 def retrying(network, clock, entropy=no_entropy, **policy):
     return RetryingTransport(network, policy=RetryPolicy(**policy), clock=clock, entropy=entropy)
 
@@ -63,8 +67,10 @@ async def test_a_failure_is_followed_by_the_same_bytes(clock, failure, unclear):
 
 
 async def test_waits_grow_to_their_limit(clock):
-    network = Scripted([broken_connection()] * 8 + [OK])
-    await retrying(network, clock).send(PATH, b"body")
+    network = Scripted([OK, *[broken_connection()] * 8, OK])
+    transport = retrying(network, clock)
+    await transport.send(PATH, b"body")
+    await transport.send(PATH, b"body")
     assert clock.sleeps == [0.25, 0.5, 1, 2, 4, 5, 5, 5]
 
 
@@ -93,12 +99,17 @@ async def test_one_attempt_that_may_have_arrived_makes_all_of_them_unclear(clock
 
 
 async def test_a_host_that_was_never_reached_is_given_up_soon(clock):
-    def refuse(_request):
-        raise refused_connection()
-
+    network = Scripted(otherwise=lambda _request: raise_(refused_connection()))
     with pytest.raises(TransportError, match="cannot connect") as caught:
-        await retrying(Scripted(otherwise=refuse), clock).send(PATH, b"body")
+        await retrying(network, clock).send(PATH, b"body")
     assert not caught.value.maybe_delivered
+    assert sum(clock.sleeps) <= 3
+
+
+async def test_a_host_that_never_speaks_http_is_given_up_soon(clock):
+    network = Scripted(otherwise=lambda _request: raise_(broken_connection()))
+    with pytest.raises(TransportError):
+        await retrying(network, clock).send(PATH, b"body")
     assert sum(clock.sleeps) <= 3
 
 

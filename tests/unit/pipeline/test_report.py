@@ -6,6 +6,7 @@ from juno_snap.events import StepFinished, StepStarted
 from juno_snap.management.types import GlobalTimer, SnapshotMetadata
 from juno_snap.pipeline.create import create_snapshot
 from juno_snap.pipeline.create_plan import plan_create
+from juno_snap.pipeline.policy import NoSnapshot
 from juno_snap.pipeline.report import operation_id, rfc3339
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.restore import restore_snapshot
@@ -64,6 +65,15 @@ async def test_an_unchanged_module_is_reported_without_a_change():
     assert report.outcome == "unchanged"
     assert (report.snapshot, report.facts.downtime_ms) == (None, 0)
     assert [step.name for step in report.facts.steps] == ["observe"]
+
+
+@pytest.mark.anyio
+async def test_a_run_without_a_snapshot_says_so():
+    module = ScriptedModule()
+    request = UpgradeRequest(snapshots=NoSnapshot())
+    report = await upgrade(module, MODULE, request, SMALL, clock=module.clock)
+    assert report.snapshot is None
+    assert "no way back" in report.facts.warnings[0]
 
 
 @pytest.mark.anyio

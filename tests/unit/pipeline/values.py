@@ -104,7 +104,7 @@ def status(**changes) -> CanisterStatus:
 
 
 def seen(**changes) -> Observation:
-    """A module as observed; ``status_`` changes are given without the prefix where they fit."""
+    """A module as observed; ``changes`` name members of the observation or of its status."""
     status_names = set(CanisterStatus.__dataclass_fields__)
     of_status = {name: changes.pop(name) for name in list(changes) if name in status_names}
     values = {

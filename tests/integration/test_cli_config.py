@@ -1,0 +1,92 @@
+"""The configuration through the command line."""
+
+import os
+import subprocess
+
+import pytest
+
+from tests.integration.cli_world import ask, child_command, juno_snap, refuse
+
+
+def test_every_setting_is_shown_with_its_origin(cli):
+    file = cli / "juno-snap.toml"
+    file.write_text("[upgrade]\nstop_timeout_seconds = 5\n")
+    shown = ask("config", "show", "--origins", "--identity", "anonymous")
+    settings = {row["key"]: row for row in shown["settings"]}
+    assert settings["upgrade.stop_timeout_seconds"] == {
+        "key": "upgrade.stop_timeout_seconds", "value": 5, "origin": str(file),
+    }  # fmt: skip
+    assert settings["default_network"]["origin"] == "JUNO_SNAP_NETWORK"
+    assert settings["default_identity"]["origin"] == "--identity"
+    assert settings["calls.ttl_seconds"]["origin"] == "default"
+    assert settings["network.ic.root_key"]["origin"] == "built in"
+    assert shown["files"] == [str(file)]
+    assert "origin" not in ask("config", "show")["settings"][0]
+    assert str(file) in juno_snap("config", "show", "--origins").out
+
+
+def test_a_sound_configuration_is_ok(cli):
+    checked = ask("config", "check")
+    assert (checked["ok"], checked["warnings"]) == (True, [])
+
+
+def test_what_looks_wrong_is_a_warning(cli, monkeypatch):
+    monkeypatch.setenv("JUNO_SNAP_NETWROK", "ic")
+    (cli / "open.pem").write_text("")
+    (cli / "open.pem").chmod(0o644)
+    (cli / "juno-snap.toml").write_text(
+        '[identity.a]\nkey_file = "none.pem"\n[identity.b]\nkey_file = "open.pem"\n'
+    )
+    ran = juno_snap("config", "check", "--json")
+    assert ran.code == 0
+    first, second, third = ran.document["warnings"]
+    assert "JUNO_SNAP_NETWROK" in first
+    assert "none.pem" in second
+    assert "others can read" in third
+    assert ran.err.count("warning: ") == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        pytest.param("upgarde = 1", 10, id="unknown key"),
+        pytest.param("[calls]\nttl_seconds = '9'", 10, id="wrong type"),
+        pytest.param("default_network =", 10, id="no TOML"),
+    ],
+)
+def test_a_wrong_file_is_named_by_every_command(cli, text, code):
+    file = cli / "juno-snap.toml"
+    file.write_text(text)
+    for words in (("config", "check"), ("config", "show"), ("status", "--module", "x")):
+        ran = refuse(*words)
+        assert (ran.code, ran.error["source"]) == (code, str(file))
+        assert str(file) in ran.error["message"]
+
+
+def test_an_unknown_network_or_identity_is_found(cli, monkeypatch):
+    assert refuse("config", "check", "-n", "moon").error["code"] == "unknown-network"
+    assert refuse("config", "check", "--identity", "nobody").error["code"] == "unknown-identity"
+
+
+def test_a_named_file_is_read_instead(cli):
+    (cli / "juno-snap.toml").write_text("wrong")
+    (cli / "other.toml").write_text("")
+    assert ask("config", "check", "--config", "other.toml")["files"] == [str(cli / "other.toml")]
+    assert refuse("config", "check", "--config", "none.toml").code == 10
+
+
+def test_a_root_key_that_is_none_is_found(cli):
+    (cli / "juno-snap.toml").write_text(
+        f'[network.stage]\nurl = "http://h"\nroot_key = "{"00" * 133}"\n'
+    )
+    assert refuse("config", "check").error["code"] == "invalid-root-key"
+
+
+@pytest.mark.parametrize("words", [("config", "show"), ("config", "show", "--json"), ("--help",)])
+def test_a_reader_that_has_gone_is_no_mistake(cli, words):
+    with subprocess.Popen(
+        child_command(*words), env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        running.stdout.close()
+        assert running.wait(timeout=30) == 1
+        assert running.stderr.read() == b""
