@@ -10,6 +10,7 @@ import pytest
 from juno_snap.errors import LockedError, PreconditionError
 from juno_snap.replica.rules import Rules
 from juno_snap.replica.runtime import Engine
+from juno_snap.replica.state import QueryStats
 from juno_snap.replica.storage import is_replica_directory, open_storage
 from juno_snap.replica.storage_blobs import PIECE_BYTES
 from juno_snap.wire.candid import Tagged
@@ -279,6 +280,44 @@ def test_a_newer_format_is_refused_with_what_to_do(tmp_path):
     assert caught.value.code == "replica-format-newer"
     assert "update juno-snap" in caught.value.hint
     assert is_replica_directory(tmp_path)
+
+
+def as_version_1(directory):
+    """Make the folder what a juno-snap without accounts of cycles would have written."""
+    path = directory / "state.json"
+    state = json.loads(path.read_bytes())["state"]
+    del state["rounds_counted_until_ns"]
+    for canister in state["canisters"]:
+        for name in ("consumed_cycles", "query_stats", "heap_delta_debit_bytes"):
+            del canister[name]
+        del canister["install_debit_instructions"]
+        for snapshot in canister["snapshots"]:
+            del snapshot["changed_at_ns"]
+    body = json.dumps(state, separators=(",", ":")).encode()
+    digest = hashlib.sha256(body).hexdigest().encode()
+    path.write_bytes(b'{"sha256":"' + digest + b'","state":\n' + body + b"\n}")
+    (directory / "format.json").write_text('{"kind": "juno-snap replica", "version": 1}')
+
+
+def test_a_folder_of_version_1_is_taken_over(tmp_path):
+    world, canister = full_world()
+    save(tmp_path, world.subnet.state)
+    as_version_1(tmp_path)
+    state = load(tmp_path).state
+    assert json.loads((tmp_path / "format.json").read_bytes())["version"] == 2
+    loaded, before = state.canisters[canister], world.state_of(canister)
+    assert loaded.cycles == before.cycles
+    assert (loaded.consumed_cycles, loaded.query_stats) == ({}, QueryStats())
+    assert [each.changed_at_ns for each in loaded.snapshots.values()] == [
+        each.taken_at_ns for each in before.snapshots.values()
+    ]
+    again = new_world(state, ENGINE)
+    again.now_ns = world.now_ns
+    again.manage("start_canister", canister_id=canister)
+    again.query(canister, "read")
+    assert load(tmp_path).state.canisters[canister].query_stats == QueryStats(), "nothing is shared"
+    save(tmp_path, state)
+    assert describe(load(tmp_path).state) == describe(state)
 
 
 def test_the_folder_of_another_program_is_refused(tmp_path):
