@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, final
 
-from juno_snap.cli.installing import install
 from juno_snap.errors import JunoSnapError
 from juno_snap.events import ignore_events
 from juno_snap.ids import MANAGEMENT_CANISTER, Principal
 from juno_snap.management.candid_call import call_with_text
 from juno_snap.management.client import ManagementClient
 from juno_snap.management.types import Install
+from juno_snap.pipeline.install import install
 from juno_snap.pipeline.report import UpgradeReport
 from juno_snap.pipeline.request import NO_ARGUMENT, UpgradeRequest
 from juno_snap.pipeline.restore import restore_snapshot

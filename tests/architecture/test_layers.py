@@ -19,6 +19,7 @@ LAYERS = {
     "flow": {"base", "juno", "pipeline", "flow"},
     "replica": {"base", "wire", "replica"},
     "console": {"base", "backup", "pipeline", "flow", "management", "console"},
+    "testing": {"base", "agent", "management", "pipeline", "replica", "testing"},
     "cli": {
         "base", "agent", "backup", "settings", "management", "juno", "pipeline", "flow", "replica",
         "console", "cli",
@@ -42,6 +43,7 @@ FENCES = {
     "starlette": {"juno_snap.replica.endpoints", "juno_snap.replica.server"},
     "uvicorn": {"juno_snap.replica.server"},
     "platformdirs": {"juno_snap.settings.paths"},
+    "pytest": {"juno_snap.pytest_plugin"},
     "typer": {"juno_snap.cli"},
     "click": {"juno_snap.cli"},
     "rich": {"juno_snap.cli"},
@@ -53,7 +55,7 @@ def layer_of(dotted: str) -> str:
     parts = dotted.split(".")
     if len(parts) == 1 or parts[1] in BASE:
         return "base"
-    return "cli" if parts[1] == "__main__" else parts[1]
+    return {"__main__": "cli", "pytest_plugin": "testing"}.get(parts[1], parts[1])
 
 
 def own_imports():

@@ -19,9 +19,11 @@ TEST = "pip install -e '.[dev]' && pytest"
 TOUR = [block for block in BLOCKS if block.strip() not in {INSTALL, TEST}]
 
 
-def test_every_fenced_block_is_a_shell_block():
-    assert re.findall(r"^```(.+)$", README, flags=re.MULTILINE) == ["sh"] * len(BLOCKS)
-    assert README.count("\n```") == 2 * len(BLOCKS)
+def test_every_fenced_block_is_run_by_a_test():
+    """Shell blocks here, the Python block in ``test_fixture``."""
+    languages = re.findall(r"^```(.+)$", README, flags=re.MULTILINE)
+    assert sorted(languages) == ["python", *["sh"] * len(BLOCKS)]
+    assert README.count("\n```") == 2 * len(languages)
 
 
 def run_shell(script, *, cwd, environment):

@@ -7,7 +7,6 @@ from typing import Annotated, Final, Literal
 import typer
 
 from juno_snap.cli.arguments import ArgumentOptions, install_argument
-from juno_snap.cli.installing import install as install_code
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts
@@ -24,6 +23,7 @@ from juno_snap.management.types import (
     Reinstall,
     Upgrade,
 )
+from juno_snap.pipeline.install import install as install_code
 from juno_snap.pipeline.request import NO_ARGUMENT
 from juno_snap.pipeline.wasm_file import WasmFile, read_wasm_file
 from juno_snap.settings.names import check_name_is_free, forget_module, remember_module
