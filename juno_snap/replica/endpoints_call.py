@@ -57,14 +57,14 @@ async def answer_call(node: Node, question: Question) -> Answer:
     known = node.rounds.history.find(request_id)
     if known is None:
         try:
-            await node.rounds.accept(call, question.target)
+            await node.rounds.accept(call, question.target, size_bytes=len(question.body))
         except Reject as reject:
             return _refused(question.version, reject)
         # The same bytes may have come in while the filter was at work.
         known = node.rounds.history.find(request_id)
     if known is not None:
         return _answer_known(node, question.version, known)
-    ticket = node.rounds.add(call, question.target)
+    ticket = node.rounds.add(call, question.target, size_bytes=len(question.body))
     question.record.round_number = ticket.round_number
     if question.version == ASYNCHRONOUS_VERSION:
         return text_answer(ACCEPTED, "", "accepted")

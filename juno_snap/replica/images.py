@@ -78,12 +78,14 @@ class HeapImage:
     Lives in memory only, as an open file without a name. Not for use by two threads at once.
     """
 
-    __slots__ = ("__weakref__", "_close", "_descriptor", "size_bytes")
+    __slots__ = ("__weakref__", "_close", "_descriptor", "size_bytes", "written_bytes")
 
     def __init__(self, size_bytes: int = 0) -> None:
         self._descriptor = _nameless_file()
         self._close = weakref.finalize(self, os.close, self._descriptor)
         self.size_bytes = 0
+        self.written_bytes = 0
+        """Counts what is written, copies keep the count; whoever reads it may set it back."""
         self.grow(size_bytes)
 
     def close(self) -> None:
@@ -110,10 +112,12 @@ class HeapImage:
         end = offset + len(data)
         self.grow(-(-end // WASM_PAGE_BYTES) * WASM_PAGE_BYTES)
         self._write(memoryview(data), offset)
+        self.written_bytes += len(data)
 
     def copy(self) -> "HeapImage":
         """An image of its own with the same content. Holes cost nothing."""
         twin = HeapImage(self.size_bytes)
+        twin.written_bytes = self.written_bytes
         buffer = bytearray(_COPY_BYTES)
         for extent in self.extents():
             offset, end = extent.offset, extent.offset + extent.size
@@ -171,6 +175,7 @@ class HeapImage:
         for extent in extents:
             source = (ctypes.c_char * extent.size).from_address(address + extent.offset)
             self._write(memoryview(source).cast("B"), extent.offset)
+            self.written_bytes += extent.size
 
     def _write(self, data: memoryview, offset: int) -> None:
         while len(data):

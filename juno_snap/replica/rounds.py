@@ -62,6 +62,8 @@ class Ticket:
 class _Waiting:
     request_id: RequestId
     call: CallContent
+    size_bytes: int | None
+    """Of the whole message, which costs its canister cycles."""
 
 
 @final
@@ -126,9 +128,13 @@ class Rounds:
         """The result of ``work``, done on the executor thread."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
-    async def accept(self, call: CallContent, effective_canister_id: Principal) -> None:
+    async def accept(
+        self, call: CallContent, effective_canister_id: Principal, *, size_bytes: int | None = None
+    ) -> None:
         """Ask whether the call may come in. Raises ``Reject`` if not."""
-        await self.on_executor(lambda: self._subnet.accept(call, effective_canister_id))
+        await self.on_executor(
+            lambda: self._subnet.accept(call, effective_canister_id, size_bytes=size_bytes)
+        )
 
     async def query(
         self,
@@ -147,11 +153,13 @@ class Rounds:
             )
         )
 
-    def add(self, call: CallContent, effective_canister_id: Principal) -> Ticket:
+    def add(
+        self, call: CallContent, effective_canister_id: Principal, *, size_bytes: int | None = None
+    ) -> Ticket:
         """Put a call that was accepted, and is not in the history yet, into the next round."""
         request_id = self.history.receive(call, effective_canister_id).request_id
         ended = self._open[request_id] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(request_id=request_id, call=call))
+        self._waiting.append(_Waiting(request_id=request_id, call=call, size_bytes=size_bytes))
         self._start()
         return Ticket(round_number=self._next_number, ended=ended)
 
@@ -245,7 +253,7 @@ class Rounds:
     def _work(self, batch: list[_Waiting], time_ns: int) -> _Seen:
         """On the executor thread: the whole round."""
         for item in batch:
-            self._subnet.submit(item.request_id, item.call)
+            self._subnet.submit(item.request_id, item.call, time_ns, size_bytes=item.size_bytes)
         return self._look(self._subnet.run_round(time_ns))
 
     def _look(self, ended: list[tuple[RequestId, Answer]]) -> _Seen:

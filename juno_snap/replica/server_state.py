@@ -18,6 +18,7 @@ from juno_snap.replica.keys import ReplicaKeys, keys_from_seed, keys_in, random_
 from juno_snap.replica.options import ReplicaOptions
 from juno_snap.replica.rounds import Rounds, single_thread
 from juno_snap.replica.rounds_time import SubnetTime
+from juno_snap.replica.rules import Rules
 from juno_snap.replica.runtime import Engine
 from juno_snap.replica.state import CANISTER_RANGES, SubnetState
 from juno_snap.replica.storage import Storage, open_storage
@@ -60,7 +61,13 @@ async def open_state(options: ReplicaOptions, clock: Clock) -> AsyncIterator[Ope
         keys = _keys(options)
         executor = stack.enter_context(single_thread())
         engine, state, history = executor.submit(_load, options, storage).result()
-        subnet = Subnet(state, engine, root_key_der=keys.root_key_der, subnet_id=keys.subnet_id)
+        subnet = Subnet(
+            state,
+            engine,
+            root_key_der=keys.root_key_der,
+            subnet_id=keys.subnet_id,
+            rules=_rules(options),
+        )
         node = _node(options, clock, keys, subnet, history, executor)
         await node.rounds.open()
         yield OpenState(node=node, state=state, storage=storage)
@@ -93,6 +100,14 @@ def _load(options: ReplicaOptions, storage: Storage | None) -> tuple[Engine, Sub
             hint="start over in another --dir, or with: juno-snap replica reset",
         ) from error
     return engine, checkpoint.state, history
+
+
+def _rules(options: ReplicaOptions) -> Rules:
+    return Rules(
+        rate_limits=options.rate_limits,
+        snapshot_loadable_after_seconds=options.snapshot_loadable_after_seconds,
+        storage_cycles_per_gib_second=options.storage_cycles_per_gib_second,
+    )
 
 
 def _compile_cache(options: ReplicaOptions) -> Path | None:

@@ -20,10 +20,12 @@ Page = bytes | bytearray
 class StableMemory:
     """The stable memory of a canister or a snapshot; pages that are not there are zero."""
 
-    __slots__ = ("_pages", "size_pages")
+    __slots__ = ("_pages", "size_pages", "written_bytes")
 
     def __init__(self, size_pages: int = 0) -> None:
         self.size_pages = size_pages
+        self.written_bytes = 0
+        """Counts whole pages that are written, as a heap image counts its bytes."""
         self._pages: dict[int, Page] = {}
 
     @property
@@ -35,6 +37,7 @@ class StableMemory:
         """A stable memory of its own with the same content."""
         twin = StableMemory(self.size_pages)
         twin._pages = dict(self._pages)
+        twin.written_bytes = self.written_bytes
         return twin
 
     def pages(self) -> Iterator[tuple[int, Page]]:
@@ -67,6 +70,7 @@ class StableMemory:
         """Take over what a message wrote. The overlay must not be used afterwards."""
         self._pages.update(overlay.pages)
         self.size_pages = overlay.size_pages
+        self.written_bytes += len(overlay.pages) * WASM_PAGE_BYTES
 
 
 @final

@@ -136,6 +136,7 @@ def get_heap(store: BlobStore, size: int, pieces: Iterable[Piece]) -> HeapImage:
     heap = HeapImage(size)
     for offset, piece in _get(store, pieces):
         heap.write(offset, piece)
+    heap.written_bytes = 0
     return heap
 
 
@@ -144,6 +145,7 @@ def get_stable(store: BlobStore, size: int, pieces: Iterable[Piece]) -> StableMe
     stable = StableMemory(size // WASM_PAGE_BYTES)
     for offset, piece in _get(store, pieces):
         stable.write(offset, piece)
+    stable.written_bytes = 0
     return stable
 
 

@@ -17,6 +17,7 @@ from juno_snap.replica.background import (
     start_background,
     stop_background,
 )
+from juno_snap.replica.fees import STORAGE_CYCLES_PER_GIB_SECOND
 from juno_snap.replica.options import ReplicaOptions
 from juno_snap.settings.paths import replica_directory
 
@@ -37,6 +38,25 @@ Seed = Annotated[
     str | None,
     typer.Option(metavar="TEXT", help="Make the keys from this text, the same each time."),
 ]
+RateLimits = Annotated[
+    bool,
+    typer.Option(
+        "--rate-limits/--no-rate-limits",
+        help="Refuse large installs and snapshots in quick succession, as a network does.",
+    ),
+]
+LoadableAfter = Annotated[
+    int,
+    typer.Option(
+        "--loadable-after",
+        min=0,
+        metavar="SECONDS",
+        help="Age at which a snapshot can be loaded onto another module.",
+    ),
+]
+StoragePrice = Annotated[
+    int, typer.Option(min=0, metavar="CYCLES", help="Price of a GiB of memory for a second.")
+]
 
 
 def register(app: typer.Typer, name: str, line: str) -> None:
@@ -53,6 +73,10 @@ def run(
     round_ms: RoundMs = 0,
     request_log: RequestLog = None,
     seed: Seed = None,
+    *,
+    rate_limits: RateLimits = False,
+    loadable_after: LoadableAfter = 0,
+    storage_price: StoragePrice = STORAGE_CYCLES_PER_GIB_SECOND,
     ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Keep nothing.")] = False,
 ) -> None:
     """Run a local replica here until it is told to end (Ctrl-C)."""
@@ -64,7 +88,14 @@ def run(
         raise InputError("--ephemeral keeps nothing: leave --dir away", value=str(directory))
     place = None if ephemeral else directory or replica_directory(session.state)
     options = ReplicaOptions(
-        port=port, directory=place, round_ms=round_ms, request_log=request_log, seed=seed
+        port=port,
+        directory=place,
+        round_ms=round_ms,
+        request_log=request_log,
+        seed=seed,
+        rate_limits=rate_limits,
+        snapshot_loadable_after_seconds=loadable_after,
+        storage_cycles_per_gib_second=storage_price,
     )
     serve(
         options,
@@ -83,6 +114,10 @@ def start(
     round_ms: RoundMs = 0,
     request_log: RequestLog = None,
     seed: Seed = None,
+    *,
+    rate_limits: RateLimits = False,
+    loadable_after: LoadableAfter = 0,
+    storage_price: StoragePrice = STORAGE_CYCLES_PER_GIB_SECOND,
 ) -> None:
     """Start a local replica in the background; it is the network "local" from then on."""
     session = Session(common)
@@ -92,6 +127,9 @@ def start(
         round_ms=round_ms,
         request_log=request_log,
         seed=seed,
+        rate_limits=rate_limits,
+        snapshot_loadable_after_seconds=loadable_after,
+        storage_cycles_per_gib_second=storage_price,
     )
     replica = session.run(start_background(options))
     session.output.show(
