@@ -224,7 +224,7 @@ class Delivery:
             )
             return self._begin(canister, context, outcome)
         except Reject as reject:
-            _logger.warning("%s did not run: %s", task, reject.message)
+            _logger.debug("%s did not run: %s", task, reject.message)
             return 0
         except Exception:
             _logger.exception("a mistake in the local replica")
