@@ -73,6 +73,7 @@ def open_call(calls: OpenCalls, context_id: int, call: OutgoingCall) -> int:
             on_reply=call.on_reply, on_reject=call.on_reject, on_cleanup=call.on_cleanup
         ),
         deadline_ns=call.deadline_ns,
+        callback_cycles=call.callback_cycles,
     )
     return callback_id
 

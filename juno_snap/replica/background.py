@@ -236,6 +236,9 @@ def command_line(options: ReplicaOptions) -> list[str]:
     words = [sys.executable, "-m", "juno_snap", "replica", "run", "--json"]
     words += ["--port", str(options.port), "--dir", str(_directory_of(options).absolute())]
     words += ["--round-ms", str(options.round_ms)]
+    words += ["--rate-limits" if options.rate_limits else "--no-rate-limits"]
+    words += ["--loadable-after", str(options.snapshot_loadable_after_seconds)]
+    words += ["--storage-price", str(options.storage_cycles_per_gib_second)]
     if options.request_log is not None:
         words += ["--request-log", str(options.request_log.absolute())]
     if options.seed is not None:

@@ -73,6 +73,8 @@ class Callback:
     callbacks: Callbacks
     deadline_ns: int = 0
     """When an answer is made up, if none came; 0: never."""
+    callback_cycles: int = 0
+    """Set aside for running it; 0 where calls cost nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

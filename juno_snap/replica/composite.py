@@ -6,6 +6,7 @@ own canister. Calls run one after the other, in their order. Source: dfinity/ic,
 ``query_call_graph.rs`` and ``query_context.rs``; the network's limit of 10 s is not modelled.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from functools import partial
 from typing import Final, final
 
 from juno_snap.ids import MANAGEMENT_CANISTER, Principal
+from juno_snap.replica.accounts import OUT_OF_CYCLES, is_frozen
 from juno_snap.replica.delivery import not_running
 from juno_snap.replica.execution import (
     Callbacks,
@@ -84,13 +86,16 @@ class CompositeQuery:
             outcome = run_query(code, replace(environment, data_certificate=certify), message)
         else:
             outcome = run_query(code, environment, message, self._limits())
-        self.instructions_left -= outcome.instructions
+        self._count(canister, outcome)
+        canister.query_stats.num_calls += 1
+        canister.query_stats.request_payload_bytes += len(message.arg)
         if outcome.scratch is None:
-            return _reply(canister, outcome)
-        try:
-            return self._ask_others(canister, environment, outcome.scratch, message, outcome, depth)
-        finally:
-            outcome.scratch.close()
+            reply = _reply(canister, outcome)
+        else:
+            with contextlib.closing(outcome.scratch) as code:
+                reply = self._ask_others(canister, environment, code, message, outcome, depth)
+        canister.query_stats.response_payload_bytes += len(reply)
+        return reply
 
     def _ask_others(
         self,
@@ -120,7 +125,7 @@ class CompositeQuery:
                 self._limits(),
                 composite=True,
             )
-            self.instructions_left -= outcome.instructions
+            self._count(canister, outcome)
             before += outcome.instructions
             calls.extend(outcome.calls)
             if outcome.answer is not None or not calls:
@@ -156,7 +161,17 @@ class CompositeQuery:
             )
         if canister.code is None:
             raise no_code(canister_id)
+        if is_frozen(canister, self.management.network.rules):
+            raise Reject(
+                OUT_OF_CYCLES,
+                f"Canister {canister_id} is unable to process query calls because it's frozen. "
+                "Please top up the canister with cycles and try again.",
+            )
         return canister, canister.code
+
+    def _count(self, canister: Canister, outcome: Outcome) -> None:
+        self.instructions_left -= outcome.instructions
+        canister.query_stats.num_instructions += outcome.instructions
 
     def _limits(self) -> Limits:
         return Limits(query_instructions=max(self.instructions_left, 0))

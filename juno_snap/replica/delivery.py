@@ -5,11 +5,12 @@ also where it gave no answer.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, final
 
 from juno_snap.ids import MANAGEMENT_CANISTER, Principal
+from juno_snap.replica.accounts import check_affordable, spend
 from juno_snap.replica.answers import answer, close_if_done, open_call, settle
 from juno_snap.replica.calls import (
     CallContext,
@@ -29,8 +30,16 @@ from juno_snap.replica.execution import (
     run_system_task,
     run_update,
 )
+from juno_snap.replica.fees import ingress_cycles
 from juno_snap.replica.management.dispatch import Management
-from juno_snap.replica.management.install import environment_of, no_code
+from juno_snap.replica.management.install import no_code
+from juno_snap.replica.paid_runs import (
+    pay_for_calls,
+    refund_callback,
+    refund_transmission,
+    run_paid,
+    run_prepaid,
+)
 from juno_snap.replica.reject import Reject
 from juno_snap.replica.state import Canister, Status, SubnetState
 from juno_snap.units import NS_PER_SECOND
@@ -81,8 +90,31 @@ class Delivery:
                 instructions += self._run_task(canister, HEARTBEAT)
         return instructions
 
+    def induct(self, request: Request, size_bytes: int) -> None:
+        """Take what a user's call of that size costs, and let it wait; or answer that it cannot."""
+        try:
+            self._charge_induction(request, size_bytes)
+        except Reject as reject:
+            answer(self.state, request.origin, reject)
+        else:
+            self.state.queue.append(request)
+
+    def _charge_induction(self, request: Request, size_bytes: int) -> None:
+        sender = request.origin.sender
+        if self._is_expired(request):
+            raise _expired(request)
+        if request.receiver == MANAGEMENT_CANISTER:
+            self.management.induct(request.method, request.arg, sender, size_bytes=size_bytes)
+            return
+        canister, fee = self._existing(request.receiver), ingress_cycles(size_bytes)
+        check_affordable(canister, fee, self.management.network.rules, sender=sender)
+        spend(canister, fee, "ingress_induction")
+
+    def _is_expired(self, request: Request) -> bool:
+        return 0 < request.expires_at_ns < self.time_ns
+
     def _call(self, request: Request) -> int:
-        if 0 < request.expires_at_ns < self.time_ns:
+        if self._is_expired(request):
             answer(self.state, request.origin, _expired(request))
             return 0
         if request.receiver == MANAGEMENT_CANISTER:
@@ -103,7 +135,13 @@ class Delivery:
             in_flight=canister.calls.in_flight(),
         )
         context = CallContext(origin=origin, cycles_available=request.cycles)
-        outcome = run_update(code, self._environment(canister), message)
+        try:
+            outcome = self._run(
+                canister, code, lambda seen: run_update(code, seen, message), message
+            )
+        except Reject as reject:
+            answer(self.state, request.origin, reject, refund_cycles=request.cycles)
+            return 0
         return self._begin(canister, context, outcome)
 
     def _manage(self, request: Request) -> None:
@@ -121,10 +159,14 @@ class Delivery:
         if result is not None:
             answer(self.state, request.origin, result.reply, refund_cycles=result.refund_cycles)
 
-    def _receiver(self, canister_id: Principal) -> tuple[Canister, InstalledCode]:
+    def _existing(self, canister_id: Principal) -> Canister:
         canister = self.state.canisters.get(canister_id)
         if canister is None:
             raise Reject("IC0301", f"Canister {canister_id} not found", is_verbatim=True)
+        return canister
+
+    def _receiver(self, canister_id: Principal) -> tuple[Canister, InstalledCode]:
+        canister = self._existing(canister_id)
         if canister.status is not Status.RUNNING:
             raise not_running(canister, f"is {canister.status.name.lower()}")
         if canister.code is None:
@@ -139,9 +181,11 @@ class Delivery:
         callback = canister.calls.callbacks.pop(response.callback_id, None)
         if callback is None:  # its deadline had passed
             return 0
-        context = canister.calls.contexts[callback.context_id]
+        refund_transmission(canister, callback, response)
+        context, code = canister.calls.contexts[callback.context_id], canister.code
         context.outstanding -= 1
-        if context.is_deleted or canister.code is None:
+        if context.is_deleted or code is None:
+            refund_callback(canister, callback)
             close_if_done(self.state, canister, callback.context_id)
             return 0
         message = Message(
@@ -158,8 +202,13 @@ class Delivery:
             instructions_before=context.instructions,
             in_flight=canister.calls.in_flight(),
         )
-        outcome = run_callback(
-            canister.code, self._environment(canister), callback.callbacks, message
+        outcome = run_prepaid(
+            canister,
+            code,
+            self.management.network,
+            lambda seen: run_callback(code, seen, callback.callbacks, message),
+            prepaid_cycles=callback.callback_cycles,
+            time_ns=self.time_ns,
         )
         return self._finish(canister, callback.context_id, context, outcome)
 
@@ -170,14 +219,32 @@ class Delivery:
         context = CallContext(origin=FromSystem())
         message = Message(caller=MANAGEMENT_CANISTER, in_flight=canister.calls.in_flight())
         try:
-            outcome = run_system_task(code, self._environment(canister), message, task)
+            outcome = self._run(
+                canister, code, lambda seen: run_system_task(code, seen, message, task), message
+            )
             return self._begin(canister, context, outcome)
+        except Reject as reject:
+            _logger.debug("%s did not run: %s", task, reject.message)
+            return 0
         except Exception:
             _logger.exception("a mistake in the local replica")
             return 0
 
-    def _environment(self, canister: Canister) -> Environment:
-        return environment_of(canister, self.management.network, time_ns=self.time_ns)
+    def _run(
+        self,
+        canister: Canister,
+        code: InstalledCode,
+        run: Callable[[Environment], Outcome],
+        message: Message,
+    ) -> Outcome:
+        return run_paid(
+            canister,
+            code,
+            self.management.network,
+            run,
+            sender=message.caller,
+            time_ns=self.time_ns,
+        )
 
     def _begin(self, canister: Canister, context: CallContext, outcome: Outcome) -> int:
         """Take over what the first message for a call did."""
@@ -209,12 +276,12 @@ class Delivery:
         return outcome.instructions + self._run_hook(canister)
 
     def _account(self, canister: Canister, context: CallContext, outcome: Outcome) -> None:
-        """Log, version, cycles and instructions."""
+        """Log, version and instructions; the cycles that came and go with calls."""
         canister.log(outcome.logs, at_ns=self.time_ns)
         if outcome.is_kept:
             canister.version += 1
-        canister.cycles += outcome.cycles_accepted - outcome.cycles_burned
-        canister.cycles -= sum(call.cycles for call in outcome.calls)
+        canister.cycles += outcome.cycles_accepted
+        pay_for_calls(canister, outcome)
         context.cycles_available -= outcome.cycles_accepted
         context.instructions += outcome.instructions
 

@@ -60,7 +60,7 @@ async def answer_call(node: Node, question: Question) -> Answer:
     known = node.rounds.history.find(request_id)
     if known is None:
         try:
-            await node.rounds.accept(call, question.target)
+            await node.rounds.accept(call, question.target, size_bytes=len(question.body))
         except Reject as reject:
             return reject_answer(question.version, reject)
         # The same bytes may have come in while the filter was at work.
@@ -84,7 +84,8 @@ def _bring_in(node: Node, question: Question, call: CallContent) -> asyncio.Futu
             outcome = Reject(fault.value, explain(fault))
     if wait_ns:
         return node.late_calls.add(call, question.target, wait_ns=wait_ns, outcome=outcome)
-    ticket = node.rounds.add(call, question.target, outcome=outcome)
+    size_bytes = len(question.body)
+    ticket = node.rounds.add(call, question.target, outcome=outcome, size_bytes=size_bytes)
     question.record.round_number = ticket.round_number
     return ticket.ended
 

@@ -70,13 +70,15 @@ class HeapImage:
     snapshot of a large heap costs next to nothing. Not for use by two threads at once.
     """
 
-    __slots__ = ("__weakref__", "_base", "_own", "_written", "known")
+    __slots__ = ("__weakref__", "_base", "_own", "_written", "known", "written_bytes")
 
     def __init__(self, size_bytes: int = 0) -> None:
         self._base: MemoryFile | None = None
         self._own = MemoryFile(size_bytes)
         self._written = Extents()
         self.known = KnownPieces()
+        self.written_bytes = 0
+        """Counts what is written, copies keep the count; whoever reads it may set it back."""
 
     @property
     def size_bytes(self) -> int:
@@ -113,6 +115,7 @@ class HeapImage:
         whole = bytearray(self.read(start, -(-end // _PAGE_BYTES) * _PAGE_BYTES - start))
         whole[offset - start : end - start] = data
         self._write(memoryview(whole), start)
+        self.written_bytes += len(data)
 
     def copy(self) -> "HeapImage":
         """An image of its own with the same content; what is equal is shared."""
@@ -127,6 +130,7 @@ class HeapImage:
             _copy_extent(self._own, twin._own, extent)
             twin._written.add(extent)
         twin.known = self.known.copy()
+        twin.written_bytes = self.written_bytes
         return twin
 
     def extents(self) -> Iterator[Extent]:
@@ -172,6 +176,7 @@ class HeapImage:
         for extent in extents:
             source = (ctypes.c_char * extent.size).from_address(address + extent.offset)
             self._write(memoryview(source).cast("B"), extent.offset)
+            self.written_bytes += extent.size
 
     def _write(self, data: memoryview, offset: int) -> None:
         """Replace whole pages."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final, final
 
 from juno_snap.replica.faults import Fault
+from juno_snap.replica.fees import STORAGE_CYCLES_PER_GIB_SECOND
 
 SYNC_CALL_SECONDS: Final = 10.0
 """How long a synchronous call waits. Source: dfinity/ic, ``rs/config/src/http_handler.rs``."""
@@ -37,3 +38,11 @@ class ReplicaOptions:
     receive_timeout_seconds: float = RECEIVE_TIMEOUT_SECONDS
     compile_cache: Path | None = None
     """Where compiled modules are kept; None: inside ``directory``, or nowhere without one."""
+    rate_limits: bool = False
+    """Whether to refuse, as the network does, to install large modules or change much memory again
+    and again (IC0209, IC0210). Off, as in a test that would only mean waiting."""
+    snapshot_loadable_after_seconds: int = 0
+    """The age at which a snapshot can be loaded onto another canister. On the network that takes
+    up to ten minutes, until it has written a checkpoint."""
+    storage_cycles_per_gib_second: int = STORAGE_CYCLES_PER_GIB_SECOND
+    """What a GiB of memory costs in a second."""

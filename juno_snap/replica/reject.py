@@ -12,8 +12,9 @@ class Reject(Exception):  # noqa: N818  # an answer of the network, not an error
 
     ``error_code`` is like ``IC0301``; ``reject_code`` is 1 to 6 and is the second digit of the
     error code (interface specification, "Error codes"). ``logs`` are the lines that the canister's
-    code wrote before it failed; the network keeps them. A canister that called sees the error code
-    in front of the message, unless it ``is_verbatim``.
+    code wrote before it failed, ``instructions`` are those that it used: the network keeps the
+    former and charges the latter. A canister that called sees the error code in front of the
+    message, unless it ``is_verbatim``.
     """
 
     def __init__(
@@ -23,6 +24,7 @@ class Reject(Exception):  # noqa: N818  # an answer of the network, not an error
         *,
         logs: tuple[bytes, ...] = (),
         is_verbatim: bool = False,
+        instructions: int = 0,
     ) -> None:
         raw = message.encode()
         if len(raw) > REJECT_MESSAGE_MAX_BYTES:
@@ -32,6 +34,7 @@ class Reject(Exception):  # noqa: N818  # an answer of the network, not an error
         self.message = message
         self.logs = logs
         self.is_verbatim = is_verbatim
+        self.instructions = instructions
 
     @property
     def reject_code(self) -> int:

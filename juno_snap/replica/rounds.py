@@ -67,6 +67,8 @@ class Ticket:
 class _Waiting:
     request_id: RequestId
     call: CallContent
+    size_bytes: int | None
+    """Of the whole message, which costs its canister cycles."""
     planned: Reject | None
     """A fault: the outcome in place of execution."""
 
@@ -148,9 +150,13 @@ class Rounds:
         """The result of ``work``, done on the executor thread."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
-    async def accept(self, call: CallContent, effective_canister_id: Principal) -> None:
+    async def accept(
+        self, call: CallContent, effective_canister_id: Principal, *, size_bytes: int | None = None
+    ) -> None:
         """Ask whether the call may come in. Raises ``Reject`` if not."""
-        await self.on_executor(lambda: self._subnet.accept(call, effective_canister_id))
+        await self.on_executor(
+            lambda: self._subnet.accept(call, effective_canister_id, size_bytes=size_bytes)
+        )
 
     async def query(
         self,
@@ -175,6 +181,7 @@ class Rounds:
         effective_canister_id: Principal,
         *,
         outcome: Reject | None = None,
+        size_bytes: int | None = None,
     ) -> Ticket:
         """Put a call that was accepted, and is not in the history yet, into the next round.
 
@@ -183,7 +190,9 @@ class Rounds:
         request_id = self.history.receive(call, effective_canister_id).request_id
         ended = asyncio.get_running_loop().create_future()
         self._open[request_id] = _Open(call=call, ended=ended)
-        self._waiting.append(_Waiting(request_id=request_id, call=call, planned=outcome))
+        self._waiting.append(
+            _Waiting(request_id=request_id, call=call, size_bytes=size_bytes, planned=outcome)
+        )
         self._start()
         return Ticket(round_number=self._next_number, ended=ended)
 
@@ -329,7 +338,8 @@ class Rounds:
         planned: list[tuple[RequestId, Answer]] = []
         for item in batch:
             if item.planned is None:
-                self._subnet.submit(item.request_id, item.call)
+                size_bytes = item.size_bytes
+                self._subnet.submit(item.request_id, item.call, time_ns, size_bytes=size_bytes)
             else:
                 planned.append((item.request_id, item.planned))
         return self._look([*planned, *self._subnet.run_round(time_ns)])

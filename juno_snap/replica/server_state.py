@@ -24,6 +24,7 @@ from juno_snap.replica.options import ReplicaOptions
 from juno_snap.replica.past import PastStates
 from juno_snap.replica.rounds import Rounds, single_thread
 from juno_snap.replica.rounds_time import SubnetTime
+from juno_snap.replica.rules import Rules
 from juno_snap.replica.runtime import Engine
 from juno_snap.replica.state import CANISTER_RANGES, SubnetState
 from juno_snap.replica.storage import Storage, open_storage
@@ -77,7 +78,13 @@ async def open_state(options: ReplicaOptions, clock: Clock) -> AsyncIterator[Ope
         keys = _keys(options)
         executor = stack.enter_context(single_thread())
         engine, state, history = executor.submit(_load, options, storage).result()
-        subnet = Subnet(state, engine, root_key_der=keys.root_key_der, subnet_id=keys.subnet_id)
+        subnet = Subnet(
+            state,
+            engine,
+            root_key_der=keys.root_key_der,
+            subnet_id=keys.subnet_id,
+            rules=_rules(options),
+        )
         checkpoints = None if storage is None else _checkpoints(storage, state, clock)
         node = _node(options, clock, keys, subnet, history, executor, checkpoints)
         await node.rounds.open()
@@ -132,6 +139,14 @@ def _load(options: ReplicaOptions, storage: Storage | None) -> tuple[Engine, Sub
             hint="start over in another --dir, or with: juno-snap replica reset",
         ) from error
     return engine, checkpoint.state, history
+
+
+def _rules(options: ReplicaOptions) -> Rules:
+    return Rules(
+        rate_limits=options.rate_limits,
+        snapshot_loadable_after_seconds=options.snapshot_loadable_after_seconds,
+        storage_cycles_per_gib_second=options.storage_cycles_per_gib_second,
+    )
 
 
 def _compile_cache(options: ReplicaOptions) -> Path | None:

@@ -45,6 +45,8 @@ class Snapshot:
     module: CompiledModule | None = None
     """Where it was taken in this process: kept, so that loading need not compile again."""
     chunks: dict[bytes, bytes] = field(default_factory=dict)
+    changed_at_ns: int
+    """When it was taken, or last written to."""
     global_timer_ns: int | None = None
     """Zero is off; None where an upload did not say."""
     hook_status: HookStatus | None = None
@@ -88,6 +90,7 @@ def take(
         source="taken_from_canister",
         taken_at_ns=at_ns,
         canister_version=canister_version,
+        changed_at_ns=at_ns,
         wasm=code.wasm,
         heap=code.heap.copy(),
         stable=code.stable.copy(),

@@ -21,11 +21,13 @@ Page = bytes | bytearray
 class StableMemory:
     """The stable memory of a canister or a snapshot; pages that are not there are zero."""
 
-    __slots__ = ("_pages", "known", "size_pages")
+    __slots__ = ("_pages", "known", "size_pages", "written_bytes")
 
     def __init__(self, size_pages: int = 0) -> None:
         self.size_pages = size_pages
         self.known = KnownPieces()
+        self.written_bytes = 0
+        """Counts whole pages that are written, as a heap image counts its bytes."""
         self._pages: dict[int, Page] = {}
 
     @property
@@ -38,6 +40,7 @@ class StableMemory:
         twin = StableMemory(self.size_pages)
         twin._pages = dict(self._pages)
         twin.known = self.known.copy()
+        twin.written_bytes = self.written_bytes
         return twin
 
     def pages(self) -> Iterator[tuple[int, Page]]:
@@ -72,6 +75,7 @@ class StableMemory:
             self.known.forget(number * WASM_PAGE_BYTES, WASM_PAGE_BYTES)
         self._pages.update(overlay.pages)
         self.size_pages = overlay.size_pages
+        self.written_bytes += len(overlay.pages) * WASM_PAGE_BYTES
 
 
 @final

@@ -101,6 +101,16 @@ class Settings:
 
 
 @dataclass(slots=True, kw_only=True)
+class QueryStats:
+    """What queries to a canister came to; the network adds them up with a delay."""
+
+    num_calls: int = 0
+    num_instructions: int = 0
+    request_payload_bytes: int = 0
+    response_payload_bytes: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
 class Canister:
     """One canister. Its version rises as the interface specification says ("Canister version")."""
 
@@ -125,6 +135,12 @@ class Canister:
     calls: OpenCalls = field(default_factory=OpenCalls)
     hook_status: HookStatus = "condition_not_satisfied"
     """Of the low-memory hook, as of the last ``update_hook_status``."""
+    consumed_cycles: dict[str, int] = field(default_factory=dict)
+    """What its cycles went to, by use; see ``accounts``."""
+    query_stats: QueryStats = field(default_factory=QueryStats)
+    heap_delta_debit_bytes: int = 0
+    install_debit_instructions: int = 0
+    """What ``rate_limits`` counts."""
 
     @property
     def controllers(self) -> tuple[Principal, ...]:
@@ -238,6 +254,11 @@ class SubnetState:
     """Outcomes of users' calls that nobody has taken yet; empty between rounds."""
     next_random_number: int = 0
     last_heartbeat_ns: int = 0
+    rounds_counted_until_ns: int = 0
+    """For ``rate_limits``."""
+    charged_until_ns: int | None = None
+    """Storage is paid up to then; None until the first message of this process, so that the time in
+    which the replica was not running costs nothing."""
 
     def find_snapshot(self, snapshot_id: bytes) -> Snapshot | None:
         """The snapshot of that id, whichever canister it belongs to."""

@@ -60,4 +60,5 @@ class Logs:
     @property
     def size_bytes(self) -> int:
         """All that counts against the limit."""
-        return sum(record.size_bytes for record in self.records)
+        contents = sum(len(record.content) for record in self.records)
+        return len(self.records) * RECORD_OVERHEAD_BYTES + contents

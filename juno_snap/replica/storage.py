@@ -7,8 +7,8 @@ any more: whenever it is interrupted, the old or the new state is whole. ``state
 lines, which together are one JSON object; the first has the SHA-256 of the second, so that damage
 is found. Whoever uses the folder may keep files of other names in it.
 
-The format version is 2: it has the calls that are open, and who changed a canister. A newer one is
-refused, and so is version 1, which no release has written.
+The format version is 3. Folders of older versions are read, and are of version 3 from then on; a
+newer one is refused.
 """
 
 import contextlib
@@ -32,6 +32,7 @@ from juno_snap.replica.storage_codec import (
     read_state,
     write_state,
 )
+from juno_snap.replica.storage_older import in_new_words
 from juno_snap.replica.storage_schema import FORMAT_VERSION, FormatDocument, StateDocument
 
 KIND: Final = "juno-snap replica"
@@ -108,7 +109,8 @@ class Storage:
         digest = hashlib.sha256(lines[1]).hexdigest().encode()
         if lines[0] != _BEFORE_DIGEST + digest + _AFTER_DIGEST:
             raise damaged(self._path, "has other content than when it was written")
-        return _validated(StateDocument, lines[1], self._path)
+        older = in_new_words(lines[1])
+        return _validated(StateDocument, lines[1] if older is None else older, self._path)
 
 
 @contextlib.contextmanager
@@ -159,16 +161,17 @@ def _check_format(directory: Path) -> None:
             code="not-a-replica-directory",
             hint="name another folder with --dir",
         )
-    if document.version == FORMAT_VERSION:
-        return
-    is_newer = document.version > FORMAT_VERSION
-    raise PreconditionError(
-        f"{directory} was written by {'a newer' if is_newer else 'an older'} juno-snap: its format "
-        f"is {document.version}, this version reads {FORMAT_VERSION}",
-        code="replica-format-newer" if is_newer else "replica-format-older",
-        hint=f"{'update' if is_newer else 'use the older'} juno-snap, or start anew with: "
-        "juno-snap replica reset",
-    )
+    if document.version > FORMAT_VERSION:
+        raise PreconditionError(
+            f"{directory} was written by a newer juno-snap: its format is {document.version}, "
+            f"this version reads {FORMAT_VERSION}",
+            code="replica-format-newer",
+            hint="update juno-snap, or start anew with: juno-snap replica reset",
+        )
+    if document.version < FORMAT_VERSION:
+        # Before anything else is written: an older juno-snap refuses the folder from now on.
+        newer = FormatDocument(kind=KIND, version=FORMAT_VERSION)
+        write_private(path, newer.model_dump_json().encode())
 
 
 def _validated(model: type[Model], data: bytes, path: Path) -> Model:

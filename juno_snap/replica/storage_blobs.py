@@ -187,6 +187,7 @@ def _filled(store: BlobStore, memory: Memory, pieces: Iterable[Piece]) -> Memory
     for offset, digest in pieces:
         memory.write(offset, store.get(digest))
         memory.known.keep(offset, digest)
+    memory.written_bytes = 0
     return memory
 
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from typing import Final
 
@@ -43,6 +44,7 @@ def write_state(
         next_random_number=state.next_random_number,
         last_heartbeat_ns=state.last_heartbeat_ns,
         queue=[_queued_document(store, each) for each in state.queue],
+        rounds_counted_until_ns=state.rounds_counted_until_ns,
         canisters=[_canister_document(store, each) for each in state.canisters.values()],
         attachments={name: _attachment(store, data) for name, data in attachments.items()},
     )
@@ -62,6 +64,7 @@ def read_state(store: BlobStore, document: StateDocument, engine: Engine) -> Sub
         next_random_number=document.next_random_number,
         last_heartbeat_ns=document.last_heartbeat_ns,
         queue=deque(_queued(store, each) for each in document.queue),
+        rounds_counted_until_ns=document.rounds_counted_until_ns,
         time_ns=document.time_ns,
     )
 
@@ -113,6 +116,10 @@ def _canister_document(store: BlobStore, canister: Canister) -> CanisterDocument
         next_snapshot_number=canister.next_snapshot_number,
         calls=canister.calls,
         hook_status=canister.hook_status,
+        consumed_cycles=canister.consumed_cycles,
+        query_stats=canister.query_stats,
+        heap_delta_debit_bytes=canister.heap_delta_debit_bytes,
+        install_debit_instructions=canister.install_debit_instructions,
     )
 
 
@@ -146,6 +153,7 @@ def _snapshot_document(store: BlobStore, snapshot: Snapshot) -> SnapshotDocument
         packed_globals=snapshot.packed_globals,
         certified_data=snapshot.certified_data,
         chunks=[_bytes(store, chunk) for chunk in snapshot.chunks.values()],
+        changed_at_ns=snapshot.changed_at_ns,
         global_timer_ns=snapshot.global_timer_ns,
         hook_status=snapshot.hook_status,
     )
@@ -171,6 +179,10 @@ def _canister(store: BlobStore, document: CanisterDocument, engine: Engine) -> C
         next_snapshot_number=document.next_snapshot_number,
         calls=document.calls,
         hook_status=document.hook_status,
+        consumed_cycles=dict(document.consumed_cycles),
+        query_stats=replace(document.query_stats),
+        heap_delta_debit_bytes=document.heap_delta_debit_bytes,
+        install_debit_instructions=document.install_debit_instructions,
     )
 
 
@@ -201,6 +213,9 @@ def _snapshot(store: BlobStore, document: SnapshotDocument) -> Snapshot:
         packed_globals=document.packed_globals,
         certified_data=document.certified_data,
         chunks=_chunks(store, document.chunks),
+        changed_at_ns=(
+            document.taken_at_ns if document.changed_at_ns is None else document.changed_at_ns
+        ),
         global_timer_ns=document.global_timer_ns,
         hook_status=document.hook_status,
     )

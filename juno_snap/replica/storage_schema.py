@@ -6,16 +6,18 @@ change to one of those dataclasses is a change of the format and needs a new ``F
 
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from juno_snap.ids import Principal
 from juno_snap.replica.calls import FromCanister, FromUser, OpenCalls
 from juno_snap.replica.snapshots import HookStatus
-from juno_snap.replica.state import Settings, Status
+from juno_snap.replica.state import QueryStats, Settings, Status
 from juno_snap.replica.state_history import History, SnapshotSource
 from juno_snap.replica.state_logs import Logs
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
+"""Version 1 had no accounts of cycles, no rate limits and no open calls; what it lacks has the
+defaults here. ``storage_older`` tells what else was different. No release has written version 2."""
 
 
 class Document(BaseModel):
@@ -70,6 +72,7 @@ class SnapshotDocument(ContentDocument):
     canister_version: int
     global_types: tuple[str, ...]
     chunks: list[PiecesDocument]
+    changed_at_ns: int | None = None
     global_timer_ns: int | None
     hook_status: HookStatus | None
 
@@ -91,8 +94,12 @@ class CanisterDocument(Document):
     logs: Logs
     snapshots: list[SnapshotDocument]
     next_snapshot_number: int
-    calls: OpenCalls
-    hook_status: HookStatus
+    calls: OpenCalls = Field(default_factory=OpenCalls)
+    hook_status: HookStatus = "condition_not_satisfied"
+    consumed_cycles: dict[str, int] = {}
+    query_stats: QueryStats = QueryStats()
+    heap_delta_debit_bytes: int = 0
+    install_debit_instructions: int = 0
 
 
 class RequestDocument(Document):
@@ -122,9 +129,10 @@ class StateDocument(Document):
 
     time_ns: int
     next_canister_number: int
-    next_random_number: int
-    last_heartbeat_ns: int
+    next_random_number: int = 0
+    last_heartbeat_ns: int = 0
+    rounds_counted_until_ns: int = 0
     canisters: list[CanisterDocument]
-    queue: list[RequestDocument | ResponseDocument]
+    queue: list[RequestDocument | ResponseDocument] = []
     attachments: dict[str, PiecesDocument | bytes]
     """Short ones stand here as they are: they change each time, and a file costs more."""

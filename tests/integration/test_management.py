@@ -50,7 +50,7 @@ async def test_creates_a_module_that_its_creator_controls(replica):
         assert status.status == "running"
         assert status.module_hash is None
         assert status.settings.controllers == (OWNER.principal,)
-        assert status.cycles == 100 * TRILLION_CYCLES
+        assert 0 < 100 * TRILLION_CYCLES - status.cycles < TRILLION_CYCLES / 1000
         info = await client.canister_info(module)
         assert info.exists
         assert info.controllers == (OWNER.principal,)
@@ -70,7 +70,7 @@ async def test_creates_a_module_as_it_is_wanted(replica):
         status = await client.canister_status(module)
         assert set(status.settings.controllers) == set(settings.controllers)
         assert status.settings.freezing_threshold_seconds == 7
-        assert status.cycles == 5 * TRILLION_CYCLES
+        assert 0 < 5 * TRILLION_CYCLES - status.cycles < TRILLION_CYCLES / 1000
         with rejects("IC0538"):
             await client.provisional_create_canister(specified_id=wanted)
 
@@ -79,7 +79,8 @@ async def test_tops_a_module_up(replica):
     async with client_of(replica) as client:
         module = await client.provisional_create_canister(cycles=TRILLION_CYCLES)
         await client.provisional_top_up(module, 2 * TRILLION_CYCLES)
-        assert (await client.canister_status(module)).cycles == 3 * TRILLION_CYCLES
+        status = await client.canister_status(module, as_query=True)
+        assert status.cycles == 3 * TRILLION_CYCLES
 
 
 async def test_changes_settings_and_leaves_the_others(replica):
@@ -354,4 +355,5 @@ async def test_a_prepared_call_runs_once_however_often_it_is_sent(replica):
         first = await client.agent.submit(prepared)
         again = await client.agent.submit(prepared)
         assert first.request_id == again.request_id == prepared.request_id
-        assert (await client.canister_status(module)).cycles == 2 * TRILLION_CYCLES
+        status = await client.canister_status(module, as_query=True)
+        assert status.cycles == 2 * TRILLION_CYCLES

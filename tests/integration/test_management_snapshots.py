@@ -1,7 +1,6 @@
 """Snapshots and their data through the management client, over HTTP, on the local replica.
 
-The refusals are those of the network's own table that can happen here: fees are not charged and
-heap delta is not limited on the local replica.
+What is refused for lack of cycles or by rate limits is in ``test_management_cycles``.
 """
 
 import hashlib
@@ -247,8 +246,16 @@ async def test_a_snapshot_of_another_module_is_not_this_ones(replica):
         ):
             with rejects("IC0406", "does not belong to canister"):
                 await change
-        with rejects("IC0406", "not currently loadable"):
-            await client.load_canister_snapshot(module, foreign)
+
+
+async def test_a_snapshot_of_another_own_module_can_be_loaded(replica):
+    async with client_of(replica) as client:
+        empty = await client.provisional_create_canister()
+        foreign = await client.take_canister_snapshot(await install_talker(client))
+        loaded_at_ns = await client.load_canister_snapshot(empty, foreign.id)
+        info = await client.canister_info(empty)
+        assert foreign.taken_at_ns < info.last_install_at_ns <= loaded_at_ns
+        assert info.module_hash == hashlib.sha256(talker()).digest()
 
 
 async def test_a_snapshot_of_a_module_of_others_cannot_be_loaded(replica):

@@ -9,6 +9,7 @@ from typing import Any
 from juno_snap.ids import MANAGEMENT_CANISTER, Principal, RequestId
 from juno_snap.replica.management.methods import METHODS
 from juno_snap.replica.reject import Reject
+from juno_snap.replica.rules import DEFAULT_RULES, Rules
 from juno_snap.replica.runtime import Engine, wasm_from_text
 from juno_snap.replica.state import Canister, SubnetState
 from juno_snap.replica.subnet import Subnet
@@ -45,13 +46,15 @@ class World:
     """Effective canister id of the next calls, where it is not the canister itself."""
     outcomes: dict[RequestId, bytes | Reject] = field(default_factory=dict)
     """Of the calls that ended and were not asked for yet."""
+    size_bytes: int | None = None
+    """Of the messages that the next calls come in; None leaves the subnet to guess."""
 
     def manage(self, method: str, sender: Principal = ALICE, /, **fields: Any) -> Any:
         """The result of a management call, or the one value that it consists of."""
         entry = METHODS[method]
         target = fields[entry.target] if entry.target else MANAGEMENT_CANISTER
         call = self.management_call(method, self.payload(method, **fields), sender)
-        self.subnet.accept(call, self.routed or target)
+        self.subnet.accept(call, self.routed or target, size_bytes=self.size_bytes)
         return self.results(method, self.outcome(call))
 
     def payload(self, method: str, **fields: Any) -> bytes:
@@ -78,7 +81,7 @@ class World:
     ) -> bytes:
         """The reply of a canister to an update call."""
         call = self.call_content(canister, method, arg, sender)
-        self.subnet.accept(call, canister)
+        self.subnet.accept(call, canister, size_bytes=self.size_bytes)
         return self.outcome(call)
 
     def execute(
@@ -95,7 +98,7 @@ class World:
 
     def submit(self, call: CallContent) -> RequestId:
         """Put a call into the queue, without executing it."""
-        self.subnet.submit(call.request_id(), call)
+        self.subnet.submit(call.request_id(), call, self.now_ns, size_bytes=self.size_bytes)
         return call.request_id()
 
     def round(self, seconds: float = 0) -> None:
@@ -160,12 +163,24 @@ class World:
         return self.subnet.canisters[canister]
 
 
-def new_world(state: SubnetState | None = None, engine: Engine | None = None) -> World:
+def new_world(
+    state: SubnetState | None = None, engine: Engine | None = None, rules: Rules = DEFAULT_RULES
+) -> World:
     """A subnet of its own."""
     subnet = Subnet(
-        state or SubnetState(), engine or Engine(), root_key_der=b"root key", subnet_id=SUBNET_ID
+        state or SubnetState(),
+        engine or Engine(),
+        root_key_der=b"root key",
+        subnet_id=SUBNET_ID,
+        rules=rules,
     )
     return World(subnet=subnet)
+
+
+def wealth(world: World, canister: Principal) -> int:
+    """The cycles that a canister would have, had nothing cost it any."""
+    state = world.state_of(canister)
+    return state.cycles + sum(state.consumed_cycles.values())
 
 
 def refused(act: Any) -> Reject:
@@ -175,6 +190,11 @@ def refused(act: Any) -> Reject:
     except Reject as reject:
         return reject
     raise AssertionError("was not refused")
+
+
+def check(reject: Reject, error_code: str, message: str) -> None:
+    """Check how something was refused, to the letter."""
+    assert (reject.error_code, reject.message) == (error_code, message)
 
 
 _IMPORTS = """

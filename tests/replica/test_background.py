@@ -250,7 +250,14 @@ def test_the_names_are_those_of_the_storage():
 
 def test_every_option_is_passed_on(tmp_path):
     options = ReplicaOptions(
-        port=1234, directory=tmp_path, round_ms=5, request_log=tmp_path / "log", seed="seed"
+        port=1234,
+        directory=tmp_path,
+        round_ms=5,
+        request_log=tmp_path / "log",
+        seed="seed",
+        rate_limits=True,
+        snapshot_loadable_after_seconds=60,
+        storage_cycles_per_gib_second=7,
     )
     words = command_line(options)
     for pair in (
@@ -259,5 +266,9 @@ def test_every_option_is_passed_on(tmp_path):
         ("--round-ms", "5"),
         ("--request-log", str(tmp_path / "log")),
         ("--seed", "seed"),
+        ("--loadable-after", "60"),
+        ("--storage-price", "7"),
     ):
         assert words[words.index(pair[0]) + 1] == pair[1]
+    assert "--rate-limits" in words
+    assert "--no-rate-limits" in command_line(ReplicaOptions(directory=tmp_path))

@@ -2,10 +2,13 @@
 
 import pytest
 
+from juno_snap.units import MIB
+from tests.replica.ledger import BASE, INGRESS, SET_ASIDE, cost, world_with
 from tests.replica.puppet import (
     NOTE_AVAILABLE,
     NOTE_PERFORMED,
     NOTE_REFUNDED,
+    NOTE_REJECT,
     accept,
     begin,
     call,
@@ -22,7 +25,7 @@ from tests.replica.puppet import (
     traced,
     trap,
 )
-from tests.replica.subnet_world import NOWHERE, new_world, refused
+from tests.replica.subnet_world import NOWHERE, new_world, refused, wealth
 
 SENT = 1_000_000
 
@@ -43,7 +46,7 @@ def callee(world):
 
 
 def cycles(world, *canisters):
-    return [world.state_of(canister).cycles for canister in canisters]
+    return [wealth(world, canister) for canister in canisters]
 
 
 def test_accepted_cycles_stay_and_the_rest_comes_back(world, caller, callee):
@@ -116,17 +119,58 @@ def test_after_the_answer_nothing_is_left_to_accept(world, caller, callee):
     assert cycles(world, callee) == before
 
 
-def test_more_than_there_is_cannot_be_sent(world, callee):
-    poor = world.create(amount=SENT)
-    world.install(poor, puppet())
+@pytest.fixture
+def exact():
+    """A world in which time costs nothing and messages have a known size, with two canisters."""
+    world, caller = world_with(puppet())
+    return world, caller, world.running(puppet())
+
+
+def test_more_than_there_is_cannot_be_sent(exact):
+    world, poor, callee = exact
+    world.state_of(poor).cycles = INGRESS + SET_ASIDE + SENT
     reason = refused(lambda: run(world, poor, call(callee, reply(), cycles=SENT + 5)))
     assert reason.error_code == "IC0207"
     assert reason.message == (
         f"Error from Canister {poor}: Canister {poor} is out of cycles: please top up the canister "
         "with at least 5 additional cycles"
     )
-    run(world, poor, call(callee, reply(), cycles=SENT, on_reply=reply()))
-    assert cycles(world, poor) == [SENT]
+
+
+def test_a_call_needs_the_cycles_for_its_way_and_its_callback(exact):
+    world, caller, callee = exact
+    name_and_payload = len("run") + len(reply())
+    transmission = 260_000 + 1_000 * (name_and_payload + 2 * MIB)
+    request = call(callee, reply(), cycles=SENT, on_reply=reply())
+    enough = INGRESS + 2 * SET_ASIDE + transmission + SENT
+    world.state_of(caller).cycles = enough - 1
+    run(world, caller, request + NOTE_PERFORMED + reply())
+    assert traced(world, caller) == number(2)
+    world.state_of(caller).cycles = enough
+    used = cost(world, caller, lambda: run(world, caller, request))
+    least = INGRESS + 2 * BASE + 260_000 + 1_000 * name_and_payload
+    assert least < used < least + 2_000_000
+
+
+def test_a_call_by_a_canister_costs_the_callee_what_a_users_costs_without_its_bytes(exact):
+    world, caller, callee = exact
+    alone = cost(world, callee, lambda: run(world, callee, reply()))
+    called = cost(
+        world, callee, lambda: run(world, caller, call(callee, reply(), on_reply=reply()))
+    )
+    assert 0 < alone - INGRESS - BASE < 1_000_000
+    assert called == alone - INGRESS
+
+
+def test_a_canister_that_cannot_pay_refuses_calls_and_refunds(exact):
+    world, caller, callee = exact
+    world.state_of(callee).cycles = SET_ASIDE - 1
+    before = wealth(world, caller)
+    run(world, caller, call(callee, reply(), cycles=SENT, on_reject=NOTE_REJECT + reply()))
+    assert traced(world, caller) == (
+        number(2) + f"IC0207: Canister {callee} is out of cycles".encode()
+    )
+    assert (wealth(world, caller), world.state_of(callee).cycles) == (before, SET_ASIDE - 1)
 
 
 def test_cycles_of_a_call_that_found_no_room_stay(world, caller, callee):

@@ -28,6 +28,7 @@ from tests.replica.subnet_world import (
     new_world,
     refused,
     upgrade,
+    wealth,
 )
 
 FEE = 500_000_000_000
@@ -69,15 +70,15 @@ def test_random_bytes_differ_each_time_and_a_run_repeats_them(world, manager):
 
 
 def test_a_canister_creates_a_canister_and_pays_for_it(world, manager):
-    before = world.state_of(manager).cycles
+    before = wealth(world, manager)
     created = ask(world, manager, "create_canister", cycles=FEE + 7)["canister_id"]
     assert world.state_of(created).controllers == (manager,)
     assert world.state_of(created).cycles == 7
-    assert world.state_of(manager).cycles == before - FEE - 7
+    assert wealth(world, manager) == before - FEE - 7
 
 
 def test_a_creation_without_the_fee_is_refused_and_refunded(world, manager):
-    before = world.state_of(manager).cycles
+    before = wealth(world, manager)
     payload = world.payload("create_canister")
     assert reason(world, manager, "create_canister", payload, cycles=FEE - 1) == (
         4,
@@ -87,11 +88,11 @@ def test_a_creation_without_the_fee_is_refused_and_refunded(world, manager):
             "create_canister request."
         ),
     )
-    assert world.state_of(manager).cycles == before
+    assert wealth(world, manager) == before
 
 
 def test_a_canister_installs_and_upgrades_another_one(world, manager):
-    created = ask(world, manager, "create_canister", cycles=FEE)["canister_id"]
+    created = ask(world, manager, "create_canister", cycles=2 * FEE)["canister_id"]
     for mode in (INSTALL, upgrade(persistence="keep")):
         ask(
             world,
@@ -172,12 +173,12 @@ def test_cycles_are_deposited_by_anyone(world, manager):
 
 
 def test_cycles_sent_to_a_method_that_takes_none_come_back(world, manager):
-    before = world.state_of(manager).cycles
+    before = wealth(world, manager)
     payload = world.payload("canister_status", canister_id=manager)
     asking = manage("canister_status", payload, cycles=9, on_reply=NOTE_REFUNDED + reply())
     run(world, manager, asking)
     assert traced(world, manager) == number(9)
-    assert world.state_of(manager).cycles == before
+    assert wealth(world, manager) == before
 
 
 def test_metadata_is_public_or_for_controllers(world, manager):

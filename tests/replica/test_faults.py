@@ -109,7 +109,7 @@ def test_a_call_is_accepted_for_ever_and_never_runs(version):
 
 def test_a_late_call_is_unknown_until_it_runs():
     clock = GatedClock(is_open=False)
-    with faulty("late=3s@call:increment", clock=clock, sync_call_seconds=0.02) as world:
+    with faulty("late=3s@call:increment", clock=clock, sync_call_seconds=0.5) as world:
         content = world.increment()
         assert world.send(content).status_code == 202
         assert world.status(content) is None
@@ -130,7 +130,7 @@ def test_who_waits_for_a_late_call_gets_its_outcome():
 
 def test_a_late_call_that_is_sent_again_runs_at_once_and_only_once():
     clock = GatedClock(is_open=False)
-    with faulty("late=3s@call:increment", clock=clock, sync_call_seconds=0.02) as world:
+    with faulty("late=3s@call:increment", clock=clock, sync_call_seconds=0.5) as world:
         content = world.increment()
         assert world.send(content).status_code == 202
         answer = world.send(content)
@@ -144,7 +144,7 @@ def test_a_late_call_that_is_sent_again_runs_at_once_and_only_once():
 
 def test_a_late_call_that_has_expired_never_runs():
     clock = GatedClock(is_open=False)
-    with faulty("late=3sx1@call:increment", clock=clock, sync_call_seconds=0.02) as world:
+    with faulty("late=3sx1@call:increment", clock=clock, sync_call_seconds=0.5) as world:
         content = world.increment(expiry_ns=clock.now_ns() + SECOND_NS // 2)
         assert world.send(content).status_code == 202
         while clock.now_ns() <= content.ingress_expiry_ns:
@@ -155,7 +155,7 @@ def test_a_late_call_that_has_expired_never_runs():
 
 
 def test_a_replica_stops_with_calls_that_are_held_back():
-    with faulty("late=999s@call:increment", sync_call_seconds=0.02) as world:
+    with faulty("late=999s@call:increment", sync_call_seconds=0.5) as world:
         assert world.send(world.increment()).status_code == 202
 
 

@@ -199,12 +199,12 @@ def test_impossible_settings_are_refused_and_change_nothing(name):
 )
 def test_the_largest_allowed_settings_are_taken(settings):
     world = new_world()
-    update(world, world.create(), **settings)
+    update(world, world.create(amount=10**16), **settings)
 
 
 def test_the_memory_of_others_is_not_available():
     world = new_world()
-    world.create(settings={"memory_allocation": 2**40})
+    world.create(amount=10**15, settings={"memory_allocation": 2**40})
     reject = refused(lambda: world.create(settings={"memory_allocation": 2**40 + 2**39}))
     assert reject.error_code == "IC0101"
     assert "1536.00 GiB of memory but only 1024.00 GiB" in reject.message

@@ -30,6 +30,7 @@ from tests.replica.subnet_world import (
     new_world,
     refused,
     upgrade,
+    wealth,
 )
 
 NEW_CODE = """
@@ -209,7 +210,7 @@ def test_a_loaded_snapshot_answers_the_open_calls_with_its_own_heap(world, calle
 def test_an_uninstall_rejects_the_open_calls_and_late_answers_run_nothing(
     world, caller, holder, waiting, by_snapshot
 ):
-    before = world.state_of(caller).cycles
+    before = wealth(world, caller)
     if by_snapshot:
         world.snapshot(caller, uninstall_code=True)
     else:
@@ -219,23 +220,23 @@ def test_an_uninstall_rejects_the_open_calls_and_late_answers_run_nothing(
     world.install(caller, puppet(), INSTALL)
     release(world, holder)
     assert traced(world, caller) == b""
-    assert world.state_of(caller).cycles == before
+    assert wealth(world, caller) == before
     assert not world.state_of(caller).calls.are_open
 
 
 def test_an_uninstall_tells_canisters_that_wait_and_refunds_them(world, caller, holder):
     asking = world.running(puppet())
-    before = world.state_of(asking).cycles
+    before = wealth(world, asking)
     inner = call(holder, hold(holder), on_reply=reply())
     request_id = begin(
         world, asking, call(caller, inner, cycles=1000, on_reject=NOTE_REJECT + reply())
     )
     world.round()
-    assert world.state_of(asking).cycles == before - 1000
+    assert wealth(world, asking) == before - 1000
     world.manage("uninstall_code", canister_id=caller)
     assert world.ended(request_id) == b""
     assert traced(world, asking) == number(4) + b"Canister has been uninstalled."
-    assert world.state_of(asking).cycles == before
+    assert wealth(world, asking) == before
 
 
 def test_a_stopping_canister_without_code_stops_when_the_answers_have_come(
@@ -328,10 +329,10 @@ def test_answers_on_their_way_arrive_after_a_restart(world, caller, waiting, tmp
     world.subnet.state.queue.extend(answers)
     again = restarted(world, tmp_path)
     assert list(again.subnet.state.queue) == answers
-    before = again.state_of(caller).cycles
+    before = wealth(again, caller)
     again.round()
     assert refused(lambda: again.ended(waiting)).message == "no"
-    assert again.state_of(caller).cycles == before + 7 + 2**80
+    assert wealth(again, caller) == before + 7 + 2**80
 
 
 def test_a_deadline_and_a_timeout_are_kept_over_a_restart(world, caller, holder, tmp_path):

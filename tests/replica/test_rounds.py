@@ -35,12 +35,12 @@ class ScriptedSubnet:
     def has_work(self):
         return bool(self.queue)
 
-    def accept(self, call, effective_canister_id):
+    def accept(self, call, effective_canister_id, *, size_bytes):
         self.threads.add(threading.current_thread())
         if effective_canister_id != call.canister_id:
             raise Reject("IC0408", "wrong address")
 
-    def submit(self, request_id, call):
+    def submit(self, request_id, call, time_ns, *, size_bytes):
         self.queue.append((request_id, call.method_name, 3 if call.method_name == "last" else 1))
 
     def run_round(self, time_ns):
@@ -251,7 +251,7 @@ async def test_what_was_open_goes_on_at_the_start(rounds_of, subnet):
     content = a_call("old")
     rounds.history.receive(content, CANISTER)
     rounds.history.begin(content.request_id())
-    subnet.submit(content.request_id(), content)
+    subnet.submit(content.request_id(), content, 0, size_bytes=None)
     await rounds.open()
     await at_rest(rounds)
     assert outcome(rounds, content) == b"old"

@@ -17,6 +17,7 @@ from juno_snap.replica.options import ReplicaOptions
 from juno_snap.replica.server import run_replica
 from juno_snap.replica.state import SubnetState
 from juno_snap.replica.storage import BLOB_FOLDER, FORMAT_FILE, STATE_FILE, open_storage
+from juno_snap.replica.storage_schema import FORMAT_VERSION
 from juno_snap.wire import cbor
 from juno_snap.wire.candid import encode
 from juno_snap.wire.request_status import Replied
@@ -140,7 +141,7 @@ def test_a_directory_of_a_newer_version_is_refused_and_left_alone(directory):
     with run_replica(ReplicaOptions(directory=directory)):
         pass
     form = directory / FORMAT_FILE
-    form.write_text(form.read_text().replace('"version":2', '"version":999'))
+    form.write_text(form.read_text().replace(f'"version":{FORMAT_VERSION}', '"version":999'))
     before = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
     error = refused(ReplicaOptions(directory=directory))
     assert "newer" in error.message

@@ -3,12 +3,15 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from juno_snap.errors import LockedError, PreconditionError
 from juno_snap.replica.pieces import PIECE_BYTES
+from juno_snap.replica.rules import Rules
 from juno_snap.replica.runtime import Engine
+from juno_snap.replica.state import QueryStats
 from juno_snap.replica.storage import is_replica_directory, open_storage
 from juno_snap.wire.candid import Tagged
 from tests.replica.subnet_world import BOB, module, new_world
@@ -29,8 +32,9 @@ def load(directory):
 
 def full_world():
     """A subnet with something in every place."""
-    world = new_world(engine=ENGINE)
+    world = new_world(engine=ENGINE, rules=Rules(rate_limits=True))
     canister = world.running(module())
+    world.query(canister, "read", b"asked")
     world.call(canister, "bump")
     world.call(canister, "certify", b"root")
     world.call(canister, "arm")
@@ -53,6 +57,8 @@ def full_world():
     )
     upload(world, canister)
     world.manage("uninstall_code", canister_id=world.running(module()))
+    world.state_of(canister).heap_delta_debit_bytes = 2**40
+    world.state_of(canister).install_debit_instructions = 2**41
     return world, canister
 
 
@@ -87,6 +93,7 @@ def describe(state):
     return {
         "time": state.time_ns,
         "next": state.next_canister_number,
+        "rounds": state.rounds_counted_until_ns,
         "canisters": {
             canister_id: (
                 canister.settings,
@@ -102,6 +109,10 @@ def describe(state):
                 canister.history,
                 canister.logs,
                 canister.next_snapshot_number,
+                dict(canister.consumed_cycles),
+                replace(canister.query_stats),
+                canister.heap_delta_debit_bytes,
+                canister.install_debit_instructions,
                 [
                     (
                         snapshot.snapshot_id,
@@ -110,6 +121,7 @@ def describe(state):
                         snapshot.canister_version,
                         snapshot.global_types,
                         snapshot.chunks,
+                        snapshot.changed_at_ns,
                         snapshot.hook_status,
                         describe_content(snapshot),
                     )
@@ -259,20 +271,58 @@ def test_a_second_process_is_locked_out(tmp_path):
         pass
 
 
-@pytest.mark.parametrize(
-    ("version", "age", "hint"),
-    [(1, "older", "use the older juno-snap"), (3, "newer", "update juno-snap")],
-)
-def test_another_format_is_refused_with_what_to_do(tmp_path, version, age, hint):
+def test_a_newer_format_is_refused_with_what_to_do(tmp_path):
     save(tmp_path, new_world().subnet.state)
-    text = json.dumps({"kind": "juno-snap replica", "version": version, "since": "tomorrow"})
+    text = json.dumps({"kind": "juno-snap replica", "version": 4, "since": "tomorrow"})
     (tmp_path / "format.json").write_text(text)
-    message = f"{age} juno-snap: its format is {version}"
-    with pytest.raises(PreconditionError, match=message) as caught:
+    with pytest.raises(PreconditionError, match="newer juno-snap: its format is 4") as caught:
         load(tmp_path)
-    assert caught.value.code == f"replica-format-{age}"
-    assert hint in caught.value.hint
+    assert caught.value.code == "replica-format-newer"
+    assert "update juno-snap" in caught.value.hint
     assert is_replica_directory(tmp_path)
+
+
+def as_version_1(directory):
+    """Make the folder what a juno-snap without accounts of cycles would have written."""
+    path = directory / "state.json"
+    state = json.loads(path.read_bytes())["state"]
+    for name in ("rounds_counted_until_ns", "queue", "next_random_number", "last_heartbeat_ns"):
+        del state[name]
+    for canister in state["canisters"]:
+        del canister["calls"], canister["hook_status"]
+        for change in canister["history"]["changes"]:
+            change["user"] = change.pop("origin")["principal"]
+        for name in ("consumed_cycles", "query_stats", "heap_delta_debit_bytes"):
+            del canister[name]
+        del canister["install_debit_instructions"]
+        for snapshot in canister["snapshots"]:
+            del snapshot["changed_at_ns"]
+    body = json.dumps(state, separators=(",", ":")).encode()
+    digest = hashlib.sha256(body).hexdigest().encode()
+    path.write_bytes(b'{"sha256":"' + digest + b'","state":\n' + body + b"\n}")
+    (directory / "format.json").write_text('{"kind": "juno-snap replica", "version": 1}')
+
+
+def test_a_folder_of_version_1_is_taken_over(tmp_path):
+    world, canister = full_world()
+    save(tmp_path, world.subnet.state)
+    as_version_1(tmp_path)
+    state = load(tmp_path).state
+    assert json.loads((tmp_path / "format.json").read_bytes())["version"] == 3
+    loaded, before = state.canisters[canister], world.state_of(canister)
+    assert loaded.cycles == before.cycles
+    assert loaded.history == before.history
+    assert (loaded.consumed_cycles, loaded.query_stats) == ({}, QueryStats())
+    assert [each.changed_at_ns for each in loaded.snapshots.values()] == [
+        each.taken_at_ns for each in before.snapshots.values()
+    ]
+    again = new_world(state, ENGINE)
+    again.now_ns = world.now_ns
+    again.manage("start_canister", canister_id=canister)
+    again.query(canister, "read")
+    assert load(tmp_path).state.canisters[canister].query_stats == QueryStats(), "nothing is shared"
+    save(tmp_path, state)
+    assert describe(load(tmp_path).state) == describe(state)
 
 
 def test_the_folder_of_another_program_is_refused(tmp_path):
@@ -310,6 +360,7 @@ class DyingState:
         self.next_random_number = state.next_random_number
         self.last_heartbeat_ns = state.last_heartbeat_ns
         self.queue = state.queue
+        self.rounds_counted_until_ns = state.rounds_counted_until_ns
 
     @property
     def canisters(self):

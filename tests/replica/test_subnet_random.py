@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from juno_snap.ids import Principal
 from juno_snap.replica.runtime import Engine
+from juno_snap.replica.state import PROVISIONAL_CYCLES_DEFAULT
 from juno_snap.replica.storage import open_storage
 from tests.replica.subnet_world import (
     EOP,
@@ -123,6 +124,7 @@ class Model:
         assert self.world.query(self.canister, "read") == self.memory.shows()
         assert state.certified_data == self.memory.certified
         assert list(state.snapshots) == list(self.snapshots)
+        assert state.cycles + sum(state.consumed_cycles.values()) == PROVISIONAL_CYCLES_DEFAULT
 
 
 STEPS = (

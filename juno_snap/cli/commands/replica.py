@@ -18,6 +18,7 @@ from juno_snap.replica.background import (
     stop_background,
 )
 from juno_snap.replica.faults import parse_fault
+from juno_snap.replica.fees import STORAGE_CYCLES_PER_GIB_SECOND
 from juno_snap.replica.options import ReplicaOptions
 from juno_snap.settings.paths import replica_directory
 
@@ -46,6 +47,25 @@ Faults = Annotated[
         help="Let something go wrong, e.g. http=503x2@call:install_code. May be repeated.",
     ),
 ]
+RateLimits = Annotated[
+    bool,
+    typer.Option(
+        "--rate-limits/--no-rate-limits",
+        help="Refuse large installs and snapshots in quick succession, as a network does.",
+    ),
+]
+LoadableAfter = Annotated[
+    int,
+    typer.Option(
+        "--loadable-after",
+        min=0,
+        metavar="SECONDS",
+        help="Age at which a snapshot can be loaded onto another module.",
+    ),
+]
+StoragePrice = Annotated[
+    int, typer.Option(min=0, metavar="CYCLES", help="Price of a GiB of memory for a second.")
+]
 
 
 def register(app: typer.Typer, name: str, line: str) -> None:
@@ -63,6 +83,10 @@ def run(
     request_log: RequestLog = None,
     seed: Seed = None,
     faults: Faults = None,
+    *,
+    rate_limits: RateLimits = False,
+    loadable_after: LoadableAfter = 0,
+    storage_price: StoragePrice = STORAGE_CYCLES_PER_GIB_SECOND,
     ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Keep nothing.")] = False,
 ) -> None:
     """Run a local replica here until it is told to end (Ctrl-C)."""
@@ -80,6 +104,9 @@ def run(
         request_log=request_log,
         seed=seed,
         faults=tuple(map(parse_fault, faults or ())),
+        rate_limits=rate_limits,
+        snapshot_loadable_after_seconds=loadable_after,
+        storage_cycles_per_gib_second=storage_price,
     )
     serve(
         options,
@@ -99,6 +126,10 @@ def start(
     request_log: RequestLog = None,
     seed: Seed = None,
     faults: Faults = None,
+    *,
+    rate_limits: RateLimits = False,
+    loadable_after: LoadableAfter = 0,
+    storage_price: StoragePrice = STORAGE_CYCLES_PER_GIB_SECOND,
 ) -> None:
     """Start a local replica in the background; it is the network "local" from then on."""
     session = Session(common)
@@ -109,6 +140,9 @@ def start(
         request_log=request_log,
         seed=seed,
         faults=tuple(map(parse_fault, faults or ())),
+        rate_limits=rate_limits,
+        snapshot_loadable_after_seconds=loadable_after,
+        storage_cycles_per_gib_second=storage_price,
     )
     replica = session.run(start_background(options))
     session.output.show(

@@ -13,6 +13,7 @@ from juno_snap.replica.execution.run import (
     DEFAULT_LIMITS,
     Limits,
     Outcome,
+    check_growth,
     check_memory_limit,
     failed,
     new_session,
@@ -103,6 +104,7 @@ def _run(
             mount(code, instance)
             instance.call_closure(closure, session)
             check_memory_limit(instance, environment)
+            check_growth(code, instance, session)
         except ExecutionError as error:
             return failed(environment, error, session)
         outcome = outcome_of(session)

@@ -8,6 +8,7 @@ from juno_snap.replica.execution.run import (
     REJECTED_BY_CODE,
     Limits,
     Outcome,
+    check_growth,
     check_memory_limit,
     failed,
     new_session,
@@ -145,7 +146,7 @@ def _run(
         try:
             mount(code, instance)
             instance.call(export, session)
-            _check_end(session, instance)
+            _check_end(code, session, instance)
         except ExecutionError as error:
             return failed(environment, error, session)
         outcome = outcome_of(session, scratch=_scratch(code, instance, session))
@@ -157,14 +158,16 @@ def _run(
 _CHANGING = frozenset({Context.UPDATE, Context.SYSTEM_TASK})
 
 
-def _check_end(session: Session, instance: Instance) -> None:
+def _check_end(code: InstalledCode, session: Session, instance: Instance) -> None:
     """Check what has to hold where the code itself did not fail.
 
     Raises:
-        ExecutionError: A query without an answer; a heap above the canister's own limit.
+        ExecutionError: A query without an answer; a heap above the canister's own limit, or
+            more memory than it can pay for.
     """
     if session.context in _CHANGING:
         check_memory_limit(instance, session.environment)
+        check_growth(code, instance, session)
     elif not session.has_answered and not session.calls:
         canister_id = session.environment.canister_id
         raise ExecutionError("IC0506", f"Canister {canister_id} did not reply to the call")

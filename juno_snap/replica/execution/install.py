@@ -139,7 +139,10 @@ def _undone_on_failure(code: InstalledCode, environment: Environment) -> Iterato
     except ExecutionError as error:
         code.close()
         raise reject_of(
-            environment.canister_id, error, logs_with_trap(progress.logs, error)
+            environment.canister_id,
+            error,
+            logs=logs_with_trap(progress.logs, error),
+            instructions=progress.instructions,
         ) from error
     except BaseException:
         code.close()

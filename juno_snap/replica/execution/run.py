@@ -13,6 +13,7 @@ from juno_snap.replica.system_api.outgoing import OutgoingCall
 from juno_snap.replica.system_api.session import Environment, Message, Session
 from juno_snap.replica.system_api.signatures import Context
 from juno_snap.replica.traps import ExecutionError
+from juno_snap.units import WASM_PAGE_BYTES
 
 REJECTED_BY_CODE: Final = "IC0406"
 """The code of a reject in a canister's own words."""
@@ -130,11 +131,38 @@ def check_memory_limit(instance: Instance, environment: Environment) -> None:
         )
 
 
+def check_growth(code: InstalledCode, instance: Instance, session: Session) -> None:
+    """Check that the canister can pay for the memory that a message added to it.
+
+    The network looks at each growth when it happens; as a refusal undoes the message, looking at
+    its end comes to the same.
+
+    Raises:
+        ExecutionError: IC0532, it would freeze.
+    """
+    environment = session.environment
+    more_pages = session.stable.size_pages - code.stable.size_pages
+    grown = instance.memory_bytes - code.heap.size_bytes + more_pages * WASM_PAGE_BYTES
+    if grown <= 0:
+        return
+    missing = environment.freezing_limit(grown) - session.balance_cycles
+    if missing > 0:
+        text = f"Canister cannot grow memory by {grown} bytes due to insufficient cycles."
+        if session.message.caller in environment.controllers:
+            text += f" At least {missing:_} additional cycles are required."
+        raise ExecutionError("IC0532", text)
+
+
 def reject_of(
-    canister_id: Principal, error: ExecutionError, logs: tuple[bytes, ...] = ()
+    canister_id: Principal,
+    error: ExecutionError,
+    *,
+    logs: tuple[bytes, ...] = (),
+    instructions: int = 0,
 ) -> Reject:
     """What the caller is told of a canister's failure."""
-    return Reject(error.error_code, f"Error from Canister {canister_id}: {error.text}", logs=logs)
+    text = f"Error from Canister {canister_id}: {error.text}"
+    return Reject(error.error_code, text, logs=logs, instructions=instructions)
 
 
 def logs_with_trap(logs: list[bytes], error: ExecutionError) -> tuple[bytes, ...]:

@@ -10,7 +10,9 @@ the help that the network appends to some of them, after a line break, is left o
 
 Decided where the platform is silent or differs between versions:
 
-* Fees are not charged. Balances change by creation and top up only; ``charges`` has the place.
+* Every management method costs what the network's canister manager charges in 2026, without a flat
+  fee for the message. A top-up by ``provisional_top_up_canister`` costs nothing.
+* Cycles are never reserved: the subnet always has memory to spare.
 * A refusal to read the status is IC0512 where only controllers may read it, as on all versions
   before status visibility, and IC0542 where viewers are named.
 * A call whose effective canister id is not the canister in its payload is refused: the network

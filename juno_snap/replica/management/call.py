@@ -7,6 +7,7 @@ from juno_snap.ids import Principal
 from juno_snap.replica.calls import FromCanister, FromUser
 from juno_snap.replica.management.arguments import Arguments
 from juno_snap.replica.reject import Reject
+from juno_snap.replica.rules import DEFAULT_RULES, Rules
 from juno_snap.replica.runtime import Engine
 from juno_snap.replica.state import Canister, SubnetState
 from juno_snap.replica.state_history import ChangeOrigin
@@ -20,6 +21,7 @@ class Network:
     engine: Engine
     subnet_id: Principal
     root_key_der: bytes
+    rules: Rules = DEFAULT_RULES
 
 
 @final

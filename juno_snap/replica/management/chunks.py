@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
 
+from juno_snap.replica.accounts import shortage, spend
+from juno_snap.replica.fees import UPLOAD_CHUNK_INSTRUCTIONS
 from juno_snap.replica.management.call import Call
+from juno_snap.replica.management.charges import check_memory_and_cycles
+from juno_snap.replica.rate_limits import add_heap_delta, heap_delta_complaint
 from juno_snap.replica.reject import Reject
 from juno_snap.units import CHUNK_MAX_BYTES
 
@@ -19,8 +23,8 @@ def chunk_store_error(message: str) -> Reject:
     return Reject("IC0504", f"Error from Wasm chunk store: {message}.")
 
 
-def put_chunk(store: dict[bytes, bytes], chunk: bytes) -> bytes:
-    """Add ``chunk`` to ``store`` where it is not there yet, and give back its hash.
+def check_chunk(store: dict[bytes, bytes], chunk: bytes) -> bytes:
+    """The hash of a chunk that is in ``store`` or may be added to it.
 
     Raises:
         Reject: IC0504, the chunk is too large or the store is full.
@@ -30,13 +34,11 @@ def put_chunk(store: dict[bytes, bytes], chunk: bytes) -> bytes:
             f"Wasm chunk size {len(chunk)} exceeds the maximum chunk size of {CHUNK_MAX_BYTES}"
         )
     digest = sha256(chunk).digest()
-    if digest not in store:
-        if len(store) >= CHUNKS_MAX:
-            raise chunk_store_error(
-                "Wasm chunk store has already reached maximum capacity of "
-                f"{CHUNKS_MAX * CHUNK_MAX_BYTES} bytes"
-            )
-        store[digest] = chunk
+    if digest not in store and len(store) >= CHUNKS_MAX:
+        raise chunk_store_error(
+            "Wasm chunk store has already reached maximum capacity of "
+            f"{CHUNKS_MAX * CHUNK_MAX_BYTES} bytes"
+        )
     return digest
 
 
@@ -63,8 +65,21 @@ def assemble_module(
 
 
 def upload_chunk(call: Call) -> tuple[object, ...]:
-    """Keep a chunk; one that is there already changes nothing."""
-    return ({"hash": put_chunk(call.canister.chunks, call.arguments.blob("chunk"))},)
+    """Keep a chunk; one that is there already changes nothing, and costs as much."""
+    canister, rules, chunk = call.canister, call.network.rules, call.arguments.blob("chunk")
+    text = shortage(canister, UPLOAD_CHUNK_INSTRUCTIONS, rules, sender=call.sender)
+    if text is not None:
+        raise chunk_store_error(f"Error charging for 'upload_chunk': {text}")
+    spend(canister, UPLOAD_CHUNK_INSTRUCTIONS, "instructions")
+    digest = check_chunk(canister.chunks, chunk)
+    if digest not in canister.chunks:
+        complaint = heap_delta_complaint(canister, rules)
+        if complaint is not None:
+            raise chunk_store_error(complaint)
+        check_memory_and_cycles(call, more_bytes=CHUNK_MAX_BYTES)
+        canister.chunks[digest] = chunk
+        add_heap_delta(canister, CHUNK_MAX_BYTES, rules)
+    return ({"hash": digest},)
 
 
 def stored_chunks(call: Call) -> tuple[object, ...]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import final
 
 from juno_snap.ids import Principal, RequestId
+from juno_snap.replica.accounts import check_affordable, shortage, spend
 from juno_snap.replica.calls import FromCanister, FromUser
 from juno_snap.replica.management.access import (
     is_allowed,
@@ -12,6 +13,7 @@ from juno_snap.replica.management.access import (
 )
 from juno_snap.replica.management.arguments import Arguments
 from juno_snap.replica.management.call import Answered, Call, Network, canister_not_found
+from juno_snap.replica.management.charges import ingress_fee, late_ingress_fee
 from juno_snap.replica.management.methods import (
     CANISTERS_ONLY_WITH_TARGET,
     METHODS,
@@ -32,13 +34,19 @@ class Management:
     state: SubnetState
 
     def accept(
-        self, method_name: str, payload: bytes, sender: Principal, effective_canister_id: Principal
+        self,
+        method_name: str,
+        payload: bytes,
+        sender: Principal,
+        effective_canister_id: Principal,
+        *,
+        size_bytes: int,
     ) -> None:
         """The ingress filter, in the network's order.
 
         1. The method exists. 2. It is for ingress. 3. The payload can be decoded. 4. Its canister
-        exists and is the one that the call was routed by. 5. It can pay for the message (nothing is
-        charged here: see ``charges``). 6. The sender may call it.
+        exists and is the one that the call was routed by. 5. It can pay for the message, which has
+        ``size_bytes``. 6. The sender may call it.
 
         Raises:
             Reject: One of these does not hold; the answer is not certified.
@@ -49,8 +57,26 @@ class Management:
         if canister is None:
             return
         _check_route(method, method_name, canister, effective_canister_id)
+        fee = ingress_fee(method_name, payload, size_bytes)  # 5
+        if fee:
+            check_affordable(canister, fee, self.network.rules, sender=sender)
         if not is_allowed(method.access, canister, sender):  # 6
             raise refusal_before_a_round(method.access, canister, sender, method_name)
+
+    def induct(
+        self, method_name: str, payload: bytes, sender: Principal, *, size_bytes: int
+    ) -> None:
+        """Take what a user's call costs before it runs, from the canister that it is about.
+
+        Raises:
+            Reject: There is none, or it cannot pay; the call never runs.
+        """
+        fee = ingress_fee(method_name, payload, size_bytes)
+        method = _ingress_method(method_name)
+        payer = self._target(method, Arguments.decode(payload, method.arguments))
+        if payer is not None and fee:
+            check_affordable(payer, fee, self.network.rules, sender=sender)
+            spend(payer, fee, "ingress_induction")
 
     def execute(
         self,
@@ -63,21 +89,30 @@ class Management:
     ) -> Answered | None:
         """The answer to an update call; None where it comes later. The filter's checks come again.
 
-        ``cycles`` came with the call of a canister.
+        ``cycles`` came with the call of a canister. A user's call has paid in ``induct``, or pays
+        at its end.
 
         Raises:
-            Reject: The call changes nothing, but for log lines of failed code.
+            Reject: The call changes nothing, but for what it cost and the log lines of failed code.
         """
-        if isinstance(origin, FromUser):
-            method = _ingress_method(method_name)
+        if isinstance(origin, FromCanister):
+            method, fee = _method_for_canisters(method_name), 0
         else:
-            method = _method_for_canisters(method_name)
+            method, fee = _ingress_method(method_name), late_ingress_fee(method_name, payload)
         call = self._call(method, method_name, payload, origin, cycles=cycles, time_ns=time_ns)
-        results = method.run(call)
+        try:
+            results = method.run(call)
+        finally:
+            self._charge_late(call, fee)
         if results is None:
             return None
         refund_cycles = 0 if method.takes_cycles else cycles
         return Answered(encode(method.results, results), refund_cycles)
+
+    def _charge_late(self, call: Call, fee: int) -> None:
+        """The network too gives up on a fee that cannot be paid then."""
+        if fee and not shortage(call.canister, fee, self.network.rules, sender=call.sender):
+            spend(call.canister, fee, "ingress_induction")
 
     def query(self, method_name: str, payload: bytes, sender: Principal, *, time_ns: int) -> bytes:
         """The reply to a query.

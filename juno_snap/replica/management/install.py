@@ -1,8 +1,11 @@
 """Installing code: whole, or from chunks."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal, NamedTuple, TypeAlias, cast
 
 from juno_snap.ids import Principal
+from juno_snap.replica.accounts import freezing_limit, spend
 from juno_snap.replica.execution import (
     Environment,
     InstalledCode,
@@ -12,13 +15,22 @@ from juno_snap.replica.execution import (
     install,
     upgrade,
 )
+from juno_snap.replica.fees import compile_instructions
 from juno_snap.replica.management.access import Access, refusal
 from juno_snap.replica.management.arguments import as_arguments
 from juno_snap.replica.management.call import Call, Network, canister_not_found
+from juno_snap.replica.management.charges import (
+    allocated_bytes,
+    check_not_frozen,
+    paid_installation,
+)
 from juno_snap.replica.management.chunks import HASH_BYTES, assemble_module
+from juno_snap.replica.rate_limits import add_heap_delta, check_install, written_bytes
 from juno_snap.replica.reject import Reject
-from juno_snap.replica.state import Canister
+from juno_snap.replica.runtime import CompiledModule
+from juno_snap.replica.state import Canister, memory_use
 from juno_snap.replica.state_history import CodeDeployment, CodeMode
+from juno_snap.units import CHUNK_MAX_BYTES
 from juno_snap.wire.candid import Tagged
 
 Persistence: TypeAlias = Literal["keep", "replace"]
@@ -30,6 +42,13 @@ class _Mode(NamedTuple):
     name: CodeMode
     skip_pre_upgrade: bool = False
     persistence: Persistence | None = None
+
+
+class _Prepared(NamedTuple):
+    """A module as it was uploaded, and compiled."""
+
+    wasm: bytes
+    module: CompiledModule
 
 
 def environment_of(
@@ -48,14 +67,16 @@ def environment_of(
         root_key_der=network.root_key_der,
         environment_variables=settings.environment_variables,
         wasm_memory_limit=settings.wasm_memory_limit_bytes,
+        freezing_limit=lambda grown_bytes: freezing_limit(
+            canister, network.rules, memory_use(canister).total + grown_bytes
+        ),
     )
 
 
 def install_code(call: Call) -> tuple[object, ...]:
     """Install, reinstall or upgrade with the module in the arguments."""
     mode = _mode(call.arguments.variant("mode"))
-    _check_vacancy(call.canister, mode)
-    _deploy(call, mode, call.arguments.blob("wasm_module"))
+    _deploy(call, mode, lambda: call.arguments.blob("wasm_module"))
     return ()
 
 
@@ -68,27 +89,49 @@ def install_chunked_code(call: Call) -> tuple[object, ...]:
     if len(module_hash) != HASH_BYTES:
         raise Reject("IC0504", f"Invalid wasm hash {list(module_hash)}")
     hashes = [as_arguments(each).blob("hash") for each in arguments.items("chunk_hashes_list")]
-    _check_vacancy(call.canister, mode)
-    _deploy(call, mode, assemble_module(store.chunks, hashes, module_hash))
+    _deploy(
+        call,
+        mode,
+        lambda: assemble_module(store.chunks, hashes, module_hash),
+        assembly_instructions=len(hashes) * CHUNK_MAX_BYTES,
+    )
     return ()
 
 
-def _deploy(call: Call, mode: _Mode, wasm: bytes) -> None:
-    """Replace the code, or leave everything but the log as it was.
+def _deploy(
+    call: Call, mode: _Mode, read_wasm: Callable[[], bytes], *, assembly_instructions: int = 0
+) -> None:
+    """Replace the code, or leave everything but the cycles and the log as it was.
+
+    The network sets the cycles aside first, for which it looks whether the module is a 64-bit one;
+    that it is none at all is said later.
 
     Raises:
-        Reject: The module is invalid, its code trapped, or the mode does not suit it.
+        Reject: The canister cannot pay, the mode does not suit it, the module is invalid, or its
+            code trapped.
     """
     canister = call.canister
+    prepared = _prepare(call, read_wasm)
+    is_64_bit = isinstance(prepared, _Prepared) and prepared.module.shape.memory64
     try:
-        code, outcome = _run(call, mode, wasm)
+        with paid_installation(call, is_64_bit=is_64_bit) as meter:
+            _check_vacancy(canister, mode)
+            check_install(canister, call.network.rules)
+            meter.instructions += assembly_instructions
+            if isinstance(prepared, Reject):
+                raise prepared
+            meter.instructions += compile_instructions(prepared.module.shape.code_bytes)
+            code, outcome = _run(call, mode, prepared)
+            meter.instructions += outcome.instructions
+        _check_growth(call, code, outcome.logs)
     except Reject as reject:
         canister.log(reject.logs, at_ns=call.time_ns)
         raise
+    add_heap_delta(canister, _heap_delta_bytes(canister, code, mode), call.network.rules)
     if mode.name != "upgrade":
         canister.logs.clear()
     canister.log(outcome.logs, at_ns=call.time_ns)
-    canister.cycles -= outcome.cycles_burned
+    spend(canister, outcome.cycles_burned, "burned_cycles")
     canister.code = code
     canister.last_install_at_ns = call.time_ns
     deployment = CodeDeployment(mode=mode.name, module_hash=code.module.sha256)
@@ -96,7 +139,47 @@ def _deploy(call: Call, mode: _Mode, wasm: bytes) -> None:
     canister.update_hook_status()
 
 
-def _run(call: Call, mode: _Mode, wasm: bytes) -> tuple[InstalledCode, Outcome]:
+def _prepare(call: Call, read_wasm: Callable[[], bytes]) -> "_Prepared | Reject":
+    try:
+        wasm = read_wasm()
+        module = compile_module(call.network.engine, wasm, call.canister.canister_id)
+    except Reject as reject:
+        return reject
+    return _Prepared(wasm, module)
+
+
+def _check_growth(call: Call, code: InstalledCode, logs: tuple[bytes, ...]) -> None:
+    """Check that the canister can pay for what it would be with ``code``, which is dropped if not.
+
+    Raises:
+        Reject: IC0532, with the log lines.
+    """
+    canister = call.canister
+    used = memory_use(canister).total
+    would_use = memory_use(replace(canister, code=code)).total
+    grown = allocated_bytes(canister, would_use) - allocated_bytes(canister, used)
+    if grown <= 0:
+        return
+    limit = freezing_limit(canister, call.network.rules, would_use)
+    try:
+        check_not_frozen(canister, limit, grown)
+    except Reject as reject:
+        code.close()
+        raise Reject(reject.error_code, reject.message, logs=logs) from reject
+
+
+def _heap_delta_bytes(canister: Canister, code: InstalledCode, mode: _Mode) -> int:
+    """What an installation wrote; memory that is carried over keeps its own count."""
+    kept = 0
+    if mode.name == "upgrade" and canister.code is not None:
+        kept += canister.code.stable.written_bytes
+        if mode.persistence == "keep":
+            kept += canister.code.heap.written_bytes
+    return written_bytes(code) - kept
+
+
+def _run(call: Call, mode: _Mode, prepared: "_Prepared") -> tuple[InstalledCode, Outcome]:
+    module, wasm = prepared.module, prepared.wasm
     canister, network = call.canister, call.network
     before = environment_of(canister, network, time_ns=call.time_ns)
     after = environment_of(canister, network, time_ns=call.time_ns, version=canister.version + 1)
@@ -105,7 +188,6 @@ def _run(call: Call, mode: _Mode, wasm: bytes) -> tuple[InstalledCode, Outcome]:
         old = canister.code
         if old is None:
             raise no_code(canister.canister_id)
-        module = compile_module(network.engine, wasm, canister.canister_id)
         return upgrade(
             old,
             module,
@@ -116,7 +198,6 @@ def _run(call: Call, mode: _Mode, wasm: bytes) -> tuple[InstalledCode, Outcome]:
             skip_pre_upgrade=mode.skip_pre_upgrade,
             memory_persistence=mode.persistence,
         )
-    module = compile_module(network.engine, wasm, canister.canister_id)
     return install(module, wasm, after, message)
 
 

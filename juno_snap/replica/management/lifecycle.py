@@ -1,6 +1,9 @@
 """Creation, top up, start, stop, deletion, and taking the code away."""
 
+from dataclasses import replace
+
 from juno_snap.ids import Principal
+from juno_snap.replica.accounts import spend
 from juno_snap.replica.answers import cancel_stops, finish_stopping, reject_open_calls
 from juno_snap.replica.calls import StopRequest
 from juno_snap.replica.management.arguments import Arguments
@@ -46,6 +49,7 @@ def create_canister(call: Call) -> tuple[object, ...]:
             "create_canister request.",
         )
     draft = draft_canister(call, cycles=call.cycles - CREATE_CANISTER_CYCLES)
+    draft.consumed_cycles["canister_creation"] = CREATE_CANISTER_CYCLES
     draft.canister_id = _next_id(call.state)
     return add_canister(call, draft)
 
@@ -55,11 +59,13 @@ def draft_canister(call: Call, *, cycles: int) -> Canister:
     wanted = _wanted_settings(call)
     draft = Canister(
         canister_id=Principal(b""),
-        settings=changed_settings(Settings(controllers=(call.sender,)), wanted),
+        settings=Settings(controllers=(call.sender,)),
         created_at_ns=call.time_ns,
         cycles=cycles,
     )
-    check_settings(draft.settings, draft, call.state.canisters.values())
+    settings = changed_settings(draft.settings, wanted)
+    check_settings(settings, draft, call)
+    draft.settings = settings
     return draft
 
 
@@ -140,13 +146,33 @@ def uninstall(call: Call, canister: Canister) -> None:
 
     Calls that the canister has not answered are rejected.
     """
+    _drop_code(canister)
+    canister.record(CodeUninstall(), origin=call.change_origin, at_ns=call.time_ns)
+    reject_open_calls(call.state, canister)
+
+
+def uninstall_for_lack_of_cycles(state: SubnetState, canister: Canister) -> None:
+    """Drop also the cycles that are left, snapshots, history and what was set aside.
+
+    The network does this to a canister that cannot pay for its storage any more.
+    """
+    _drop_code(canister)
+    canister.version += 1
+    canister.settings = replace(
+        canister.settings, compute_allocation_percent=0, memory_allocation_bytes=0
+    )
+    canister.history.changes.clear()
+    canister.snapshots.clear()
+    spend(canister, canister.cycles, "uninstall")
+    reject_open_calls(state, canister)
+
+
+def _drop_code(canister: Canister) -> None:
     canister.code = None
     canister.last_install_at_ns = None
     canister.logs.clear()
     canister.chunks.clear()
     canister.update_hook_status()
-    canister.record(CodeUninstall(), origin=call.change_origin, at_ns=call.time_ns)
-    reject_open_calls(call.state, canister)
 
 
 def _wanted_settings(call: Call) -> Arguments:

@@ -5,22 +5,21 @@ from dataclasses import replace
 from typing import Final, NamedTuple, cast
 
 from juno_snap.ids import Principal
+from juno_snap.replica.accounts import freezing_limit_of
 from juno_snap.replica.management.arguments import Arguments, as_arguments, invalid_payload
 from juno_snap.replica.management.call import Call
+from juno_snap.replica.management.charges import available_bytes, oversubscribed
 from juno_snap.replica.reject import Reject
+from juno_snap.replica.rules import Rules
 from juno_snap.replica.state import Canister, EnvironmentVariables, Settings, Visibility, memory_use
 from juno_snap.replica.state_history import ControllersChange
 from juno_snap.replica.state_logs import LOG_MEMORY_LIMIT_MAX_BYTES, LOG_MEMORY_LIMIT_MIN_BYTES
-from juno_snap.units import GIB
 
 CONTROLLERS_MAX: Final = 10
 VIEWERS_MAX: Final = 10
 ENVIRONMENT_VARIABLES_MAX: Final = 20
 ENVIRONMENT_TEXT_MAX_BYTES: Final = 128
 """Source: interface specification, "Canister settings"; developer docs, "Resource limits"."""
-
-SUBNET_MEMORY_BYTES: Final = 2048 * GIB
-"""Memory of the whole subnet. Source: developer docs, "Resource limits"."""
 
 
 class _Range(NamedTuple):
@@ -63,7 +62,7 @@ def update_settings(call: Call) -> tuple[object, ...]:
     """Change the settings that are given; the version rises by one in any case."""
     canister, wanted = call.canister, call.arguments.record("settings")
     settings = changed_settings(canister.settings, wanted)
-    check_settings(settings, canister, call.state.canisters.values())
+    check_settings(settings, canister, call)
     canister.settings = settings
     canister.logs.shrink(settings.log_memory_limit_bytes)
     canister.version += 1
@@ -108,14 +107,16 @@ def changed_settings(old: Settings, wanted: Arguments) -> Settings:
     )
 
 
-def check_settings(settings: Settings, canister: Canister, others: Iterable[Canister]) -> None:
+def check_settings(settings: Settings, canister: Canister, call: Call) -> None:
     """Check what depends on more than one number, in the network's order.
 
     Raises:
         Reject: Too many or too long environment variables (IC0408), too many controllers (IC0504),
-            more memory than the subnet has (IC0101), a limit of reserved cycles below what is
-            reserved (IC0540), an impossible size of the log (IC0406).
+            more memory than the subnet has (IC0101), more computing or memory than the canister can
+            pay for (IC0530, IC0531), a limit of reserved cycles below what is reserved (IC0540), an
+            impossible size of the log (IC0406).
     """
+    others = (each for each in call.state.canisters.values() if each is not canister)
     _check_environment_variables(settings.environment_variables)
     _check_memory_allocation(settings, canister, others)
     if len(settings.controllers) > CONTROLLERS_MAX:
@@ -124,11 +125,12 @@ def check_settings(settings: Settings, canister: Canister, others: Iterable[Cani
             "Could not validate the settings: Invalid settings: 'controllers' length exceeds "
             f"maximum size allowed of {CONTROLLERS_MAX}.",
         )
+    _check_cycles(settings, canister, call.network.rules)
     if settings.reserved_cycles_limit < canister.reserved_cycles:
         raise Reject(
             "IC0540",
-            f"Cannot set the reserved cycles limit {settings.reserved_cycles_limit} below the "
-            f"reserved cycles balance of the canister {canister.reserved_cycles}.",
+            f"Cannot set the reserved cycles limit {settings.reserved_cycles_limit:_} below the "
+            f"reserved cycles balance of the canister {canister.reserved_cycles:_}.",
         )
     _check_log_memory_limit(settings.log_memory_limit_bytes)
 
@@ -201,18 +203,24 @@ def _check_memory_allocation(
     settings: Settings, canister: Canister, others: Iterable[Canister]
 ) -> None:
     wanted = max(settings.memory_allocation_bytes, memory_use(canister).total)
-    taken = sum(
-        max(other.settings.memory_allocation_bytes, memory_use(other).total)
-        for other in others
-        if other is not canister
-    )
-    available = max(SUBNET_MEMORY_BYTES - taken, 0)
+    available = available_bytes(others)
     if wanted > available:
-        raise Reject(
-            "IC0101",
-            f"Canister requested {_in_gib(wanted)} of memory but only {_in_gib(available)} are "
-            "available in the subnet.",
-        )
+        raise oversubscribed(wanted, available)
+
+
+def _check_cycles(settings: Settings, canister: Canister, rules: Rules) -> None:
+    """A canister may freeze itself by its threshold, but not by asking for more of anything."""
+    old = canister.settings
+    missing = freezing_limit_of(settings, memory_use(canister).total, rules) - canister.cycles
+    if missing <= 0:
+        return
+    more = f"due to insufficient cycles. At least {missing:_} additional cycles are required."
+    if settings.compute_allocation_percent > old.compute_allocation_percent:
+        percent = settings.compute_allocation_percent
+        raise Reject("IC0530", f"Cannot increase compute allocation to {percent}% {more}")
+    if settings.memory_allocation_bytes > old.memory_allocation_bytes:
+        size = settings.memory_allocation_bytes
+        raise Reject("IC0531", f"Cannot increase memory allocation to {size} {more}")
 
 
 def _check_log_memory_limit(limit: int) -> None:
@@ -228,7 +236,3 @@ def _check_log_memory_limit(limit: int) -> None:
             f"The canister log memory limit {limit} is too high. "
             f"It must be at most {LOG_MEMORY_LIMIT_MAX_BYTES}.",
         )
-
-
-def _in_gib(size_bytes: int) -> str:
-    return f"{size_bytes / GIB:.2f} GiB"

@@ -2,14 +2,18 @@
 
 from typing import Final
 
+from juno_snap.replica.fees import SNAPSHOT_DATA_INSTRUCTIONS
 from juno_snap.replica.images import HeapImage
 from juno_snap.replica.management.arguments import Arguments, as_arguments
 from juno_snap.replica.management.call import Call
-from juno_snap.replica.management.chunks import HASH_BYTES, chunk_store_error, put_chunk
+from juno_snap.replica.management.charges import charge_snapshot_work, check_memory_and_cycles
+from juno_snap.replica.management.chunks import HASH_BYTES, check_chunk, chunk_store_error
 from juno_snap.replica.management.snapshots import own_snapshot
+from juno_snap.replica.rate_limits import add_heap_delta, heap_delta_complaint
 from juno_snap.replica.reject import Reject
 from juno_snap.replica.snapshots import Snapshot
 from juno_snap.replica.stable import StableMemory
+from juno_snap.units import CHUNK_MAX_BYTES
 from juno_snap.wire.candid import Tagged
 
 SLICE_MAX_BYTES: Final = 2_000_000
@@ -19,6 +23,7 @@ SLICE_MAX_BYTES: Final = 2_000_000
 def read_canister_snapshot_metadata(call: Call) -> tuple[object, ...]:
     """Everything of a snapshot but its bytes."""
     snapshot = own_snapshot(call, call.arguments.blob("snapshot_id"))
+    charge_snapshot_work(call, SNAPSHOT_DATA_INSTRUCTIONS)
     timer_ns, hook = snapshot.global_timer_ns, snapshot.hook_status
     return (
         {
@@ -38,15 +43,16 @@ def read_canister_snapshot_metadata(call: Call) -> tuple[object, ...]:
 
 
 def read_canister_snapshot_data(call: Call) -> tuple[object, ...]:
-    """One slice of one part, or one whole chunk."""
+    """One slice of one part, or one whole chunk. What is asked for is paid also if it is amiss."""
     snapshot = own_snapshot(call, call.arguments.blob("snapshot_id"))
     kind = call.arguments.variant("kind")
     place = as_arguments(kind.value)
-    if kind.tag == "wasm_chunk":
-        return ({"chunk": _chunk(snapshot, place.blob("hash"))},)
-    size = place.natural("size")
+    size = CHUNK_MAX_BYTES if kind.tag == "wasm_chunk" else place.natural("size")
     if size > SLICE_MAX_BYTES:
         raise Reject("IC0408", f"Requested slice too large: {size} > {SLICE_MAX_BYTES}")
+    charge_snapshot_work(call, SNAPSHOT_DATA_INSTRUCTIONS + size)
+    if kind.tag == "wasm_chunk":
+        return ({"chunk": _chunk(snapshot, place.blob("hash"))},)
     part = _part(snapshot, kind.tag)
     offset = _offset_within(part, place, size)
     if isinstance(part, HeapImage | StableMemory):
@@ -55,21 +61,41 @@ def read_canister_snapshot_data(call: Call) -> tuple[object, ...]:
 
 
 def upload_canister_snapshot_data(call: Call) -> tuple[object, ...]:
-    """Write one slice of one part, or add one chunk. Order and repetition do not matter."""
+    """Write one slice of one part, or add one chunk. Order and repetition do not matter.
+
+    Each byte costs an instruction, also of a slice that does not fit; a chunk counts as a full one.
+    """
     snapshot = own_snapshot(call, call.arguments.blob("snapshot_id"))
     if snapshot.source != "metadata_upload":
         raise Reject("IC0409", "Only canister snapshots created by metadata upload can be mutated.")
+    complaint = heap_delta_complaint(call.canister, call.network.rules)
+    if complaint is not None:
+        raise chunk_store_error(complaint)
     kind, data = call.arguments.variant("kind"), call.arguments.blob("chunk")
+    size = CHUNK_MAX_BYTES if kind.tag == "wasm_chunk" else len(data)
+    charge_snapshot_work(call, size)
+    if _write(call, snapshot, kind, data):
+        snapshot.changed_at_ns = call.time_ns
+        add_heap_delta(call.canister, size, call.network.rules)
+    return ()
+
+
+def _write(call: Call, snapshot: Snapshot, kind: Tagged, data: bytes) -> bool:
+    """Whether there was something to write: a chunk that is there already is not."""
     if kind.tag == "wasm_chunk":
-        put_chunk(snapshot.chunks, data)
-        return ()
+        digest = check_chunk(snapshot.chunks, data)
+        if digest in snapshot.chunks:
+            return False
+        check_memory_and_cycles(call, more_bytes=CHUNK_MAX_BYTES)
+        snapshot.chunks[digest] = data
+        return True
     part = _part(snapshot, kind.tag)
     offset = _offset_within(part, as_arguments(kind.value), len(data))
     if isinstance(part, HeapImage | StableMemory):
         part.write(offset, data)
     elif isinstance(part, bytearray):
         part[offset : offset + len(data)] = data
-    return ()
+    return True
 
 
 def _timer_variant(timer_ns: int) -> Tagged:

@@ -1,28 +1,12 @@
 """What can be read of a canister: its status, its figures and its log."""
 
-from juno_snap.replica.management.call import Call
-from juno_snap.replica.management.charges import idle_cycles_burned_per_day
-from juno_snap.replica.reject import Reject
-from juno_snap.replica.state import Settings, Status, Visibility, memory_use
-from juno_snap.wire.candid import Tagged
+from typing import get_args
 
-CYCLES_CONSUMED_FOR = (
-    "memory",
-    "compute_allocation",
-    "ingress_induction",
-    "instructions",
-    "request_and_response_transmission",
-    "uninstall",
-    "canister_creation",
-    "http_outcalls",
-    "burned_cycles",
-)
-QUERY_STATS = (
-    "num_calls_total",
-    "num_instructions_total",
-    "request_payload_bytes_total",
-    "response_payload_bytes_total",
-)
+from juno_snap.replica.accounts import Use, idle_cycles_per_day
+from juno_snap.replica.management.call import Call
+from juno_snap.replica.reject import Reject
+from juno_snap.replica.state import QueryStats, Settings, Status, Visibility, memory_use
+from juno_snap.wire.candid import Tagged
 
 
 def canister_status(call: Call) -> tuple[object, ...]:
@@ -54,18 +38,18 @@ def canister_status(call: Call) -> tuple[object, ...]:
             },
             "cycles": canister.cycles,
             "reserved_cycles": canister.reserved_cycles,
-            "idle_cycles_burned_per_day": idle_cycles_burned_per_day(
-                memory_bytes=max(use.total, settings.memory_allocation_bytes),
-                compute_percent=settings.compute_allocation_percent,
+            "idle_cycles_burned_per_day": idle_cycles_per_day(
+                settings, use.total, call.network.rules
             ),
-            "query_stats": dict.fromkeys(QUERY_STATS, 0),
+            "query_stats": _query_stats_record(canister.query_stats),
         },
     )
 
 
-def canister_metrics(_call: Call) -> tuple[object, ...]:
-    """What the canister paid for: nothing, as nothing is charged."""
-    return ({"cycles_consumed": dict.fromkeys(CYCLES_CONSUMED_FOR, 0)},)
+def canister_metrics(call: Call) -> tuple[object, ...]:
+    """What the canister paid for."""
+    consumed = call.canister.consumed_cycles
+    return ({"cycles_consumed": {use: consumed.get(use, 0) for use in get_args(Use)}},)
 
 
 def fetch_canister_logs(call: Call) -> tuple[object, ...]:
@@ -80,6 +64,15 @@ def fetch_canister_logs(call: Call) -> tuple[object, ...]:
 def list_canisters(_call: Call) -> tuple[object, ...]:
     """Refused: this subnet has no subnet admins, whom alone the method serves."""
     raise Reject("IC0406", "list_canisters is only available on subnets with subnet admins")
+
+
+def _query_stats_record(stats: QueryStats) -> dict[str, object]:
+    return {
+        "num_calls_total": stats.num_calls,
+        "num_instructions_total": stats.num_instructions,
+        "request_payload_bytes_total": stats.request_payload_bytes,
+        "response_payload_bytes_total": stats.response_payload_bytes,
+    }
 
 
 def _settings_record(settings: Settings) -> dict[str, object]:

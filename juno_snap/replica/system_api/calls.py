@@ -8,6 +8,7 @@ from typing import Final
 
 from juno_snap.errors import InputError
 from juno_snap.ids import Principal
+from juno_snap.replica.system_api.cycles import call_cycles
 from juno_snap.replica.system_api.messages import copy_out
 from juno_snap.replica.system_api.outgoing import (
     BEST_EFFORT_MAX_SECONDS,
@@ -25,7 +26,7 @@ from juno_snap.units import NS_PER_SECOND
 _64_BITS: Final = 64
 _PERFORMED: Final = 0
 _NOT_PERFORMED: Final = 2
-"""The code of a transient reject: the queue is full."""
+"""The code of a transient reject: the queue is full, or cycles are missing."""
 
 
 def call_new(
@@ -97,13 +98,20 @@ def call_cycles_add(session: Session, cycles: int) -> None:
 
 
 def call_perform(session: Session) -> int:
-    """Put the call into the queue: 0. Where there is no room, 2, and its cycles come back."""
+    """Put the call into the queue: 0.
+
+    Where there is no room, or the canister cannot pay for it, 2, and its cycles come back.
+    """
     draft = _draft(session, "call_perform")
     callee = draft.callee
-    if session.message.in_flight.get(callee, 0) + session.queued[callee] >= QUEUE_MAX:
+    callback_cycles = session.environment.callback_cycles
+    transmission_cycles = call_cycles(draft.size_bytes) if callback_cycles else 0
+    is_full = session.message.in_flight.get(callee, 0) + session.queued[callee] >= QUEUE_MAX
+    if is_full or session.liquid_cycles < callback_cycles + transmission_cycles:
         drop_draft(session)
         return _NOT_PERFORMED
     session.draft = None
+    session.cycles_sent += callback_cycles + transmission_cycles
     session.queued[callee] += 1
     session.calls.append(
         OutgoingCall(
@@ -111,6 +119,8 @@ def call_perform(session: Session) -> int:
             method=draft.method,
             arg=bytes(draft.arg),
             cycles=draft.cycles,
+            callback_cycles=callback_cycles,
+            transmission_cycles=transmission_cycles,
             deadline_ns=_deadline_ns(session, draft),
             on_reply=draft.on_reply,
             on_reject=draft.on_reject,

@@ -45,14 +45,14 @@ def canister_cycle_balance128(session: Session, address: int) -> None:
     _put(session, address, session.balance_cycles)
 
 
+def canister_liquid_cycle_balance128(session: Session, address: int) -> None:
+    """Cycles that the canister may spend without freezing."""
+    _put(session, address, session.liquid_cycles)
+
+
 def canister_cycle_balance(session: Session) -> int:
     """Cycles of the canister, where they fit into 64 bits."""
     return _narrow(session.balance_cycles)
-
-
-def canister_liquid_cycle_balance128(session: Session, address: int) -> None:
-    """Cycles that the canister may send to others."""
-    _put(session, address, session.liquid_cycles)
 
 
 def msg_cycles_available128(session: Session, address: int) -> None:
@@ -86,17 +86,26 @@ def msg_cycles_accept(session: Session, most: int) -> int:
 
 
 def cycles_burn128(session: Session, high: int, low: int, address: int) -> None:
-    """Give cycles away for nothing; how many there were to give."""
-    burned = min(high << _64_BITS | low, session.balance_cycles)
+    """Give cycles away for nothing; how many there were to give without freezing."""
+    burned = min(high << _64_BITS | low, session.liquid_cycles)
     session.cycles_burned += burned
     _put(session, address, burned)
 
 
+def transmission_cycles(size_bytes: int) -> int:
+    """For so many bytes of a call or of its answer."""
+    return CALL_CYCLES_PER_BYTE * size_bytes
+
+
+def call_cycles(size_bytes: int) -> int:
+    """For a call with so many bytes of name and payload, and the largest answer to it."""
+    return CALL_CYCLES + transmission_cycles(size_bytes + REPLY_MAX_BYTES)
+
+
 def cost_call(session: Session, name_bytes: int, payload_bytes: int, address: int) -> None:
     """Cycles that a call sets aside, its reply included."""
-    sent = name_bytes + payload_bytes + REPLY_MAX_BYTES
-    fixed = CALL_CYCLES + MESSAGE_CYCLES + CALLBACK_INSTRUCTIONS
-    _put(session, address, fixed + CALL_CYCLES_PER_BYTE * sent)
+    execution = MESSAGE_CYCLES + CALLBACK_INSTRUCTIONS
+    _put(session, address, execution + call_cycles(name_bytes + payload_bytes))
 
 
 def cost_create_canister(session: Session, address: int) -> None:

@@ -62,3 +62,7 @@ class OutgoingCall:
     on_reply: Closure
     on_reject: Closure
     on_cleanup: Closure | None
+    callback_cycles: int = 0
+    """Set aside for what runs with the answer."""
+    transmission_cycles: int = 0
+    """For its way, and set aside for the way of the answer."""

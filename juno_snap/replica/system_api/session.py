@@ -32,6 +32,11 @@ class Guest(Protocol):
         ...
 
 
+def no_freezing_limit(_grown_bytes: int) -> int:
+    """The limit of a canister that may spend everything."""
+    return 0
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
@@ -52,6 +57,10 @@ class Environment:
     """Makes the certificate of a query when the canister asks for it; None: there is none."""
     wasm_memory_limit: int | None = None
     """In bytes; None or 0: no limit."""
+    callback_cycles: int = 0
+    """What is set aside with each call, so that the callback of its answer can run."""
+    freezing_limit: Callable[[int], int] = no_freezing_limit
+    """The cycles that have to stay, were the canister's memory larger by so many bytes."""
 
 
 @final
@@ -109,7 +118,7 @@ class Session:
     cycles_burned: int = 0
     cycles_accepted: int = 0
     cycles_sent: int = 0
-    """With ``calls`` and ``draft``."""
+    """With ``calls`` and ``draft``, and paid for them in advance."""
     certificate: bytes | None = None
     """The data certificate, once the canister asked for it."""
 
@@ -130,14 +139,14 @@ class Session:
         return self.environment.cycles + self.cycles_accepted - gone
 
     @property
-    def liquid_cycles(self) -> int:
-        """What it may send to others."""
-        return self.balance_cycles
-
-    @property
     def cycles_available(self) -> int:
         """What came with the call and can still be accepted."""
         return self.message.cycles_available - self.cycles_accepted
+
+    @property
+    def liquid_cycles(self) -> int:
+        """What it may spend. Memory that this message added does not count yet."""
+        return max(self.balance_cycles - self.environment.freezing_limit(0), 0)
 
 
 NODE_LOCAL: Final = frozenset(
