@@ -35,7 +35,7 @@ class Subnet:
     def next_wake_ns(self):
         return None
 
-    def submit(self, request_id, call):
+    def submit(self, request_id, call, time_ns, *, size_bytes=None):
         self.queue.append((request_id, call.method_name))
 
     def run_round(self, time_ns):
