@@ -83,7 +83,9 @@ def _bring_in(node: Node, question: Question, call: CallContent) -> asyncio.Futu
         else:
             outcome = Reject(fault.value, explain(fault))
     if wait_ns:
-        return node.late_calls.add(call, question.target, wait_ns=wait_ns, outcome=outcome)
+        return node.late_calls.add(
+            call, question.target, wait_ns=wait_ns, outcome=outcome, record=question.record
+        )
     size_bytes = len(question.body)
     ticket = node.rounds.add(call, question.target, outcome=outcome, size_bytes=size_bytes)
     question.record.round_number = ticket.round_number

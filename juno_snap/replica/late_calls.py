@@ -6,6 +6,7 @@ from typing import final
 from juno_snap.clock import Clock
 from juno_snap.ids import Principal, RequestId
 from juno_snap.replica.reject import Reject
+from juno_snap.replica.request_log import RequestRecord
 from juno_snap.replica.rounds import Rounds
 from juno_snap.replica.rounds_time import SubnetTime
 from juno_snap.units import NS_PER_SECOND
@@ -33,10 +34,12 @@ class LateCalls:
         *,
         wait_ns: int,
         outcome: Reject | None,
+        record: RequestRecord,
     ) -> asyncio.Future[None]:
         """Bring ``call`` into a round after ``wait_ns``; what comes back is done when it has ended.
 
-        It never is where the call has expired or come in again meanwhile.
+        It never is where the call has expired or come in again meanwhile. ``record`` gets the
+        number of the round, if somebody still waits then.
         """
 
         async def hold() -> None:
@@ -44,7 +47,9 @@ class LateCalls:
             expired = call.ingress_expiry_ns < self._time.now_ns()
             if expired or self._rounds.history.find(call.request_id()) is not None:
                 await asyncio.Event().wait()
-            await self._rounds.add(call, effective_canister_id, outcome=outcome).ended
+            ticket = self._rounds.add(call, effective_canister_id, outcome=outcome)
+            record.round_number = ticket.round_number
+            await ticket.ended
 
         held = self._held[call.request_id()] = asyncio.create_task(hold())
         return held

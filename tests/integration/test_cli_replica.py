@@ -122,3 +122,24 @@ def test_people_are_told_how_to_use_it(alone):
     text = juno_snap("replica", "start").out
     assert "juno-snap COMMAND -n local" in text
     assert "root key" in text
+
+
+def test_a_fault_is_declared_and_seen(alone, tmp_path):
+    log = tmp_path / "requests.jsonl"
+    spec = "http=503x1@call:set_document"
+    slow = "delay=1ms@call:list_documents"
+    ask("replica", "start", "--fault", spec, "--fault", slow, "--request-log", log)
+    create_store(alone)
+    assert documents("docs") == '(vec { "a"; "b" })'
+    happened = [json.loads(line).get("faults") for line in log.read_text().splitlines()]
+    assert happened.count([spec]) == 1
+    assert happened.count([slow]) == 1
+
+
+@pytest.mark.parametrize("command", ["run", "start"])
+def test_a_fault_that_says_nothing_is_refused_with_the_place(alone, command):
+    ran = refuse("replica", command, "--fault", "http=503@calls")
+    assert (ran.code, ran.error["code"]) == (2, "invalid-fault")
+    assert (ran.error["value"], ran.error["position"]) == ("http=503@calls", 14)
+    assert "the end is expected at position 14" in ran.error["message"]
+    assert not replica_folder(alone).exists()

@@ -65,10 +65,13 @@ class Faulty:
         (count,) = candid.decode(reply.arg, [candid.NAT])
         return count
 
+    def all_logged(self):
+        """The request log."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
     def logged(self):
         """The lines of the request log in which a fault happened."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
-        return [line for line in lines if "faults" in line]
+        return [line for line in self.all_logged() if "faults" in line]
 
 
 @contextlib.contextmanager
