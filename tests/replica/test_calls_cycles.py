@@ -1,7 +1,11 @@
 """Cycles that go along with calls: sent, accepted, refunded, and never lost or made."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from juno_snap.replica.runtime import Engine
+from juno_snap.replica.state import FIRST_CANISTER_NUMBER, canister_id
 from tests.replica.puppet import (
     NOTE_AVAILABLE,
     NOTE_PERFORMED,
@@ -25,6 +29,10 @@ from tests.replica.puppet import (
 from tests.replica.subnet_world import NOWHERE, new_world, refused
 
 SENT = 1_000_000
+ENGINE = Engine()
+COMPILED = ENGINE.compile(puppet())
+"""Keeps the compiled module alive between the runs."""
+THREE = [canister_id(FIRST_CANISTER_NUMBER + number) for number in range(3)]
 
 
 @pytest.fixture
@@ -153,3 +161,45 @@ def test_cycles_on_their_way_are_in_no_balance_and_come_back_with_a_late_answer(
 def test_a_users_call_brings_no_cycles(world, caller):
     run(world, caller, step("v") + accept(5) + reply())
     assert traced(world, caller) == number(0)
+
+
+def programs(canisters, depth):
+    """Programs that accept, call each other with cycles, and end in every way."""
+    ending = st.sampled_from([reply(), reject("no"), trap(), b""])
+    plain = st.one_of(st.just(note("x")), st.integers(0, 2 * SENT).map(accept))
+    steps = st.lists(plain, max_size=3)
+    if depth:
+        inner = programs(canisters, depth - 1)
+        calls = st.builds(
+            call,
+            st.sampled_from(canisters),
+            inner,
+            method=st.sampled_from(["run", "run", "run", "ask", "nothing"]),
+            cycles=st.integers(0, SENT),
+            on_reply=inner,
+            on_reject=inner,
+            cleanup=st.none() | st.just(note("c")),
+        )
+        steps = st.lists(st.one_of(plain, calls), max_size=4)
+    return st.builds(lambda parts, end: b"".join(parts) + end, steps, ending)
+
+
+BEGUN = st.tuples(st.sampled_from(THREE), programs([*THREE, NOWHERE], 2))
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    begun=st.lists(st.tuples(st.sampled_from(THREE), programs([*THREE, NOWHERE], 2)), max_size=4)
+)
+def test_cycles_are_neither_lost_nor_made_and_every_call_ends(begun):
+    world = new_world(engine=ENGINE)
+    for expected in THREE:
+        assert world.running(puppet()) == expected
+    before = sum(cycles(world, *THREE))
+    requests = [begin(world, canister, program) for canister, program in begun]
+    world.round()
+    assert set(world.outcomes) == set(requests)
+    assert sum(cycles(world, *THREE)) == before
+    for canister in THREE:
+        calls = world.state_of(canister).calls
+        assert (calls.contexts, calls.callbacks) == ({}, {})
