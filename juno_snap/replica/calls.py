@@ -1,7 +1,11 @@
 """Calls under way: who waits for an answer, what runs when one comes, and what is on its way.
 
-Plain data; a part of the state, and so of every checkpoint: a replica that starts again goes on
-with the calls that were open. Answering them is in ``answers``, executing them in ``delivery``.
+Plain data, and a part of the state. Answering calls is in ``answers``, executing them in
+``delivery``.
+
+What a kill must not lose: every checkpoint has the calls that are open, the messages on their way
+and, in the request history, the calls of users that have begun; a replica that starts again goes on
+with them. A call that came in after the newest checkpoint is unknown: it may be sent again.
 """
 
 from collections import Counter

@@ -88,7 +88,19 @@ def test_an_outcome_survives_being_written_down(outcome):
     assert len(again) == 0
 
 
-def test_only_calls_that_have_ended_are_written_down():
+def test_a_call_that_has_begun_is_still_processing_when_it_is_read_back():
+    history = History()
+    request_id = history.receive(a_call(), CANISTER).request_id
+    history.begin(request_id)
+    again = History.from_bytes(history.to_bytes())
+    assert again.branch.digest == history.branch.digest
+    assert (again.find(request_id).status, again.find(request_id).outcome) == ("processing", None)
+    again.end(request_id, b"late", NOW_NS)
+    again.forget_old(NOW_NS + KEPT_NS + 1)
+    assert len(again) == 0
+
+
+def test_calls_that_have_not_begun_are_not_written_down():
     history, request_id = ended(b"reply")
     history.receive(a_call(b"2"), CANISTER)
     again = History.from_attachments(history.to_attachments())

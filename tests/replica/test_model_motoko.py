@@ -243,9 +243,7 @@ class Run:
         assert not self.world.subnet.has_work
         for model in self.models:
             reply = self.world.query(model.name, "shown", EMPTY)
-            shown = decode(reply, [Vec(NAT), NAT, TEXT])
-            version = decode(self.world.query(model.name, "version", EMPTY), [TEXT])
-            assert (*shown, *version) == model.state
+            assert tuple(decode(reply, [Vec(NAT), NAT, TEXT, TEXT])) == model.state
             canister = self.world.state_of(model.name)
             assert list(canister.snapshots) == list(model.snapshots)
             assert not canister.calls.are_open

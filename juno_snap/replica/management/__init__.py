@@ -15,6 +15,9 @@ Decided where the platform is silent or differs between versions:
 * Cycles are never reserved: the subnet always has memory to spare.
 * A refusal to read the status is IC0512 where only controllers may read it, as on all versions
   before status visibility, and IC0542 where viewers are named.
+* What only a network can do (HTTPS outcalls, threshold signatures, Bitcoin) is refused to canisters
+  by name, with IC0406. The order of calls is that of ``subnet``: a call by a canister takes effect
+  at once, where the network lets it wait for the next round.
 * A call whose effective canister id is not the canister in its payload is refused: the network
   would route it to another subnet.
 """

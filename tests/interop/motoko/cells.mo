@@ -17,11 +17,9 @@ persistent actor {
 
   func peer(name : Text) : Peer { actor (name) : Peer };
 
-  public query func shown() : async ([Nat], Nat, Text) {
-    (Prim.Array_tabulate<Nat>(16, func at = cells[at]), total, log)
+  public query func shown() : async ([Nat], Nat, Text, Text) {
+    (Prim.Array_tabulate<Nat>(16, func at = cells[at]), total, log, "VERSION")
   };
-
-  public query func version() : async Text { "VERSION" };
 
   public func put(at : Nat, value : Nat) : async () { cells[at] := value };
 
