@@ -92,7 +92,7 @@ def test_a_call_that_has_begun_is_still_processing_when_it_is_read_back():
     history = History()
     request_id = history.receive(a_call(), CANISTER).request_id
     history.begin(request_id)
-    again = History.from_bytes(history.to_bytes())
+    again = History.from_attachments(history.to_attachments())
     assert again.branch.digest == history.branch.digest
     assert (again.find(request_id).status, again.find(request_id).outcome) == ("processing", None)
     again.end(request_id, b"late", NOW_NS)
