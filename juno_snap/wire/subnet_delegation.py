@@ -119,7 +119,7 @@ def check_ranges(tree: HashTree, subnet_id: Principal, canister_id: Principal) -
     Raises:
         TrustError: It does not (certificate-range), or hides whether it does (certificate-pruned).
     """
-    with malformed_is_untrusted("the subnet's canister ranges"):
+    with malformed_is_untrusted("the list of the subnet's canisters"):
         inside = _is_inside(tree, subnet_id, canister_id)
     if inside is None:
         raise TrustError(
