@@ -49,10 +49,11 @@ _PLAIN: Final = {"n": b"\n", "r": b"\r", "t": b"\t", "\\": b"\\", '"': b'"', "'"
 class CandidTextError(InputError):
     """Candid text that cannot be read or does not fit: ``offset`` in characters, from 0.
 
-    ``line`` and ``column`` count from 1.
+    ``line`` and ``column`` count from 1; ``problem`` is the message without the place.
     """
 
     def __init__(self, message: str, *, text: str, offset: int) -> None:
+        self.problem = message
         self.offset = offset
         self.line = text.count("\n", 0, offset) + 1
         self.column = offset - text.rfind("\n", 0, offset)
