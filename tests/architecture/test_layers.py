@@ -43,6 +43,10 @@ FENCES = {
     "starlette": {"juno_snap.replica.endpoints", "juno_snap.replica.server"},
     "uvicorn": {"juno_snap.replica.server"},
     "platformdirs": {"juno_snap.settings.paths"},
+    "sqlalchemy": {
+        "juno_snap.pipeline.journal.database", "juno_snap.pipeline.journal.schema",
+        "juno_snap.pipeline.journal.store",
+    },
     "pytest": {"juno_snap.pytest_plugin"},
     "typer": {"juno_snap.cli"},
     "click": {"juno_snap.cli"},
