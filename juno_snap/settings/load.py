@@ -1,13 +1,16 @@
 """Lays the sources over each other: defaults, user file, project file, variables, options."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
 from juno_snap.errors import ConfigError
-from juno_snap.ids import Principal
+from juno_snap.ids import Principal, SnapshotId
 from juno_snap.settings import paths
 from juno_snap.settings.model import (
+    CheckSettings,
+    HookSettings,
     IdentitySettings,
     ModuleSettings,
     NetworkSettings,
@@ -15,9 +18,17 @@ from juno_snap.settings.model import (
     Settings,
     Value,
 )
-from juno_snap.settings.schema import IdentityTable, ModuleTable, NetworkTable, Table
+from juno_snap.settings.schema import (
+    CheckTable,
+    HookTable,
+    IdentityTable,
+    ModuleTable,
+    NetworkTable,
+    Table,
+)
 from juno_snap.settings.sources import (
     CONFIG_VARIABLE,
+    COSTS,
     Layer,
     Said,
     absolute,
@@ -28,6 +39,8 @@ from juno_snap.settings.sources import (
 )
 
 STOP_TIMEOUT_SECONDS: Final = 60
+HEALTH_TIMEOUT_SECONDS: Final = 60
+ROLLBACK_WINDOW_SECONDS: Final = 600
 CALL_TTL_SECONDS: Final = 240
 """Below the 300 seconds that the network allows, so that a clock may be off by a minute."""
 
@@ -41,6 +54,9 @@ BUILT_IN_NETWORKS: Final[Mapping[str, tuple[str, str]]] = {
 
 ``local`` is not here: its URL and key are those of the local replica that runs.
 """
+
+NOT_LISTED: Final = {"costs"}
+"""What a table holds and a layer has under a key of its own."""
 
 TableT = TypeVar("TableT", bound=Table)
 
@@ -76,7 +92,11 @@ def load_settings(
         networks=_networks(merged),
         modules=_modules(merged),
         identities=_identities(merged),
+        hooks=tuple(_hooks(merged)),
+        costs=dict(_costs(merged)),
         stop_timeout_seconds=_number(merged["upgrade.stop_timeout_seconds"]),
+        health_timeout_seconds=_number(merged["upgrade.health_timeout_seconds"]),
+        rollback_window_seconds=_number(merged["upgrade.rollback_window_seconds"]),
         call_ttl_seconds=_number(merged["calls.ttl_seconds"]),
         files=files,
         values=tuple(_values(merged)),
@@ -103,6 +123,8 @@ def _defaults(working_directory: Path) -> Layer:
         "root_key": None,
         "state_directory": str(paths.default_state_directory()),
         "upgrade.stop_timeout_seconds": STOP_TIMEOUT_SECONDS,
+        "upgrade.health_timeout_seconds": HEALTH_TIMEOUT_SECONDS,
+        "upgrade.rollback_window_seconds": ROLLBACK_WINDOW_SECONDS,
         "calls.ttl_seconds": CALL_TTL_SECONDS,
     }
     layer = {
@@ -152,8 +174,8 @@ def _root_key(text: str) -> RootKeyChoice:
 
 
 def _entries(merged: Layer, table: str, kind: type[TableT]) -> Iterator[tuple[str, TableT, Said]]:
-    """The entries of a named table, by name."""
-    for key, said in sorted(merged.items()):
+    """The entries of a named table, in the order in which they were said."""
+    for key, said in merged.items():
         if key.startswith(f"{table}.") and isinstance(said.value, kind):
             yield key.removeprefix(f"{table}."), said.value, said
 
@@ -162,14 +184,49 @@ def _networks(merged: Layer) -> dict[str, NetworkSettings]:
     return {
         name: NetworkSettings(name=name, url=entry.url, root_key=_root_key(entry.root_key))
         for name, entry, _ in _entries(merged, "network", NetworkTable)
+        if entry.url is not None and entry.root_key is not None
     }
+
+
+def _costs(merged: Layer) -> Iterator[tuple[str, Mapping[str, int]]]:
+    for key, said in merged.items():
+        if key.startswith(f"{COSTS}.") and isinstance(said.value, dict):
+            yield key.removeprefix(f"{COSTS}."), said.value
 
 
 def _modules(merged: Layer) -> dict[str, ModuleSettings]:
     return {
-        name: ModuleSettings(name=name, canister=Principal.parse(entry.canister), role=entry.role)
-        for name, entry, _ in _entries(merged, "modules", ModuleTable)
+        name: ModuleSettings(
+            name=name,
+            canister=Principal.parse(entry.canister),
+            role=entry.role,
+            checks=tuple(_check(check, said.folder) for check in entry.checks),
+            protected_snapshots=frozenset(map(SnapshotId.parse, entry.protected_snapshots)),
+        )
+        for name, entry, said in _entries(merged, "modules", ModuleTable)
     }
+
+
+def _check(table: CheckTable, folder: Path) -> CheckSettings:
+    return CheckSettings(
+        call=table.call,
+        command=_command(table.command, folder),
+        version=table.version,
+        timeout_seconds=table.timeout_seconds,
+    )
+
+
+def _hooks(merged: Layer) -> Iterator[HookSettings]:
+    for _, entry, said in _entries(merged, "hooks", HookTable):
+        yield HookSettings(
+            name=entry.name,
+            point=entry.point,
+            command=_command(entry.command, said.folder),
+            function=entry.function,
+            timeout_seconds=entry.timeout_seconds,
+            for_rehearsal=entry.for_rehearsal,
+            modules=None if entry.modules is None else frozenset(entry.modules),
+        )
 
 
 def _identities(merged: Layer) -> dict[str, IdentitySettings]:
@@ -178,18 +235,32 @@ def _identities(merged: Layer) -> dict[str, IdentitySettings]:
             name=name,
             key_file=_optional_path(entry.key_file, said.folder),
             delegation_file=_optional_path(entry.delegation_file, said.folder),
-            password_command=tuple(entry.password_command) if entry.password_command else None,
+            password_command=_command(entry.password_command, said.folder),
             password_file=_optional_path(entry.password_file, said.folder),
         )
         for name, entry, said in _entries(merged, "identity", IdentityTable)
     }
 
 
+def _command(words: list[str] | None, folder: Path) -> tuple[str, ...] | None:
+    """The argument list; a program with a slash is one beside the file, others are looked for."""
+    if words is None:
+        return None
+    program, *arguments = words
+    place = str(absolute(program, folder)) if os.sep in program else program
+    return (place, *arguments)
+
+
 def _values(merged: Layer) -> Iterator[Value]:
     """Every value, flat: plain settings first, then the named tables."""
     for key, said in sorted(merged.items(), key=lambda item: ("." in item[0], item[0])):
         if isinstance(said.value, Table):
-            for leaf, value in said.value.model_dump(exclude_none=True).items():
-                yield Value(key=f"{key}.{leaf}", value=value, origin=said.origin)
+            leaves = said.value.model_dump(exclude_unset=True, exclude=NOT_LISTED)
+            place = key
+        elif isinstance(said.value, dict):
+            leaves, place = said.value, f"network.{key.removeprefix(f'{COSTS}.')}.{COSTS}"
         else:
             yield Value(key=key, value=said.value, origin=said.origin)
+            continue
+        for leaf, value in leaves.items():
+            yield Value(key=f"{place}.{leaf}", value=value, origin=said.origin)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from juno_snap.ids import Principal
+from juno_snap.ids import Principal, SnapshotId
 
 RootKeyChoice: TypeAlias = Literal["ic", "fetch"] | bytes
 """Mainnet's pinned key, the key that the network itself tells (trust on each use), or DER bytes."""
@@ -21,12 +21,40 @@ class NetworkSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSettings:
+    """A check of new code; one of ``call``, ``command`` and ``version`` is said."""
+
+    call: str | None
+    """Such as ``version() == "2.0"``."""
+    command: tuple[str, ...] | None
+    version: str | None
+    timeout_seconds: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleSettings:
     """A canister with a name."""
 
     name: str
     canister: Principal
     role: str | None
+    checks: tuple[CheckSettings, ...]
+    protected_snapshots: frozenset[SnapshotId]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookSettings:
+    """Something to be run at a point of an operation."""
+
+    name: str
+    point: str
+    command: tuple[str, ...] | None
+    """A program with a slash in its name is relative to the file that names it."""
+    function: str | None
+    timeout_seconds: int | None
+    for_rehearsal: bool
+    modules: frozenset[str] | None
+    """Names and canister ids of the modules it is for; none: all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +91,13 @@ class Settings:
     networks: Mapping[str, NetworkSettings]
     modules: Mapping[str, ModuleSettings]
     identities: Mapping[str, IdentitySettings]
+    hooks: tuple[HookSettings, ...]
+    """In the order in which they are said, those of the weakest source first."""
+    costs: Mapping[str, Mapping[str, int]]
+    """Prices that were said, by network and by name."""
     stop_timeout_seconds: int
+    health_timeout_seconds: int
+    rollback_window_seconds: int
     call_ttl_seconds: int
     files: tuple[Path, ...]
     """The files that were read, in the order in which they were laid over each other."""

@@ -1,13 +1,20 @@
 """What may be written in a configuration file: nothing else, and in no other type."""
 
 import re
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from juno_snap.errors import InputError
-from juno_snap.ids import Principal
+from juno_snap.ids import Principal, SnapshotId
 
 Role: TypeAlias = Literal["satellite", "mission-control", "orbiter"]
 
@@ -17,6 +24,9 @@ ROOT_KEY_DER_BYTES: Final = 133
 """A BLS12-381 public key in its DER wrapping. Source: interface specification, "Certificate"."""
 
 STOP_TIMEOUT_MAX_SECONDS: Final = 3600
+HEALTH_TIMEOUT_MAX_SECONDS: Final = 3600
+ROLLBACK_WINDOW_MAX_SECONDS: Final = 86_400
+COMMAND_MAX_SECONDS: Final = 3600
 CALL_TTL_MAX_SECONDS: Final = 300
 """The network refuses calls that live longer. Source: interface specification, "Authentication":
 the ingress expiry is at most 5 minutes ahead."""
@@ -38,6 +48,13 @@ def _name(text: str) -> str:
 def _principal(text: str) -> str:
     try:
         return str(Principal.parse(text))
+    except InputError as error:
+        raise ValueError(error.message) from error
+
+
+def _snapshot_id(text: str) -> str:
+    try:
+        return str(SnapshotId.parse(text))
     except InputError as error:
         raise ValueError(error.message) from error
 
@@ -68,7 +85,10 @@ Name: TypeAlias = Annotated[str, AfterValidator(_name)]
 Url: TypeAlias = Annotated[str, AfterValidator(check_url)]
 RootKeyText: TypeAlias = Annotated[str, AfterValidator(_root_key)]
 CanisterText: TypeAlias = Annotated[str, AfterValidator(_principal)]
+SnapshotText: TypeAlias = Annotated[str, AfterValidator(_snapshot_id)]
 Command: TypeAlias = Annotated[list[str], Field(min_length=1)]
+CommandSeconds: TypeAlias = Annotated[int, Field(ge=1, le=COMMAND_MAX_SECONDS)]
+Amount: TypeAlias = Annotated[int, Field(ge=0)]
 
 
 class Table(BaseModel):
@@ -78,10 +98,39 @@ class Table(BaseModel):
 
 
 class NetworkTable(Table):
-    """``[network.NAME]``."""
+    """``[network.NAME]``; URL and root key are both said, or it is about one that is built in."""
 
-    url: Url
-    root_key: RootKeyText
+    url: Url | None = None
+    root_key: RootKeyText | None = None
+    costs: dict[str, Amount] = Field(default_factory=dict)
+    """Prices by name; which names there are is known to the code that reckons with them."""
+
+
+class CheckTable(Table):
+    """An entry of ``checks``: a call as text, a command, or a version."""
+
+    call: str | None = None
+    command: Command | None = None
+    version: str | None = None
+    timeout_seconds: CommandSeconds | None = None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        said = [each for each in (self.call, self.command, self.version) if each is not None]
+        if len(said) != 1:
+            raise ValueError("a check is one of call, command and version")
+        return self
+
+
+def _check(entry: object) -> object:
+    """A check that is only text is a call."""
+    match entry:
+        case str():
+            return {"call": entry}
+        case dict():
+            return entry
+        case _:
+            raise ValueError("a check is text, or a table with command or version")
 
 
 class ModuleTable(Table):
@@ -89,6 +138,29 @@ class ModuleTable(Table):
 
     canister: CanisterText
     role: Role | None = None
+    checks: list[Annotated[CheckTable, BeforeValidator(_check)]] = Field(default_factory=list)
+    protected_snapshots: list[SnapshotText] = Field(default_factory=list)
+
+
+class HookTable(Table):
+    """An entry of ``[[hooks]]``."""
+
+    name: Name
+    point: str
+    command: Command | None = None
+    function: str | None = None
+    timeout_seconds: CommandSeconds | None = None
+    for_rehearsal: bool = False
+    modules: list[str] | None = None
+    """Names and canister ids; every module where nothing is said."""
+
+
+def _named_apart(hooks: list[HookTable]) -> list[HookTable]:
+    names = [hook.name for hook in hooks]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two hooks are named {name}")
+    return hooks
 
 
 class IdentityTable(Table):
@@ -104,6 +176,8 @@ class UpgradeTable(Table):
     """``[upgrade]``."""
 
     stop_timeout_seconds: int | None = Field(default=None, ge=1, le=STOP_TIMEOUT_MAX_SECONDS)
+    health_timeout_seconds: int | None = Field(default=None, ge=1, le=HEALTH_TIMEOUT_MAX_SECONDS)
+    rollback_window_seconds: int | None = Field(default=None, ge=0, le=ROLLBACK_WINDOW_MAX_SECONDS)
 
 
 class CallsTable(Table):
@@ -120,6 +194,7 @@ class Document(Table):
     network: dict[Name, NetworkTable] = Field(default_factory=dict)
     modules: dict[Name, ModuleTable] = Field(default_factory=dict)
     identity: dict[Name, IdentityTable] = Field(default_factory=dict)
+    hooks: Annotated[list[HookTable], AfterValidator(_named_apart)] = Field(default_factory=list)
     upgrade: UpgradeTable = Field(default_factory=UpgradeTable)
     calls: CallsTable = Field(default_factory=CallsTable)
 

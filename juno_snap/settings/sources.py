@@ -14,7 +14,9 @@ from juno_snap.errors import ConfigError, InputError, NotFoundError
 from juno_snap.files import read_file
 from juno_snap.settings.schema import (
     CallsTable,
+    CheckTable,
     Document,
+    HookTable,
     IdentityTable,
     ModuleTable,
     NetworkTable,
@@ -29,6 +31,8 @@ VARIABLES: Final[Mapping[str, str]] = {
     "JUNO_SNAP_STATE": "state_directory",
     "JUNO_SNAP_CALL_TTL_SECONDS": "calls.ttl_seconds",
     "JUNO_SNAP_STOP_TIMEOUT_SECONDS": "upgrade.stop_timeout_seconds",
+    "JUNO_SNAP_HEALTH_TIMEOUT_SECONDS": "upgrade.health_timeout_seconds",
+    "JUNO_SNAP_ROLLBACK_WINDOW_SECONDS": "upgrade.rollback_window_seconds",
 }
 """Each variable and the setting that it says."""
 
@@ -43,9 +47,26 @@ OPTIONS: Final[Mapping[str, str]] = {
 }
 """Each option and the setting that it says."""
 
-NAMED_TABLES: Final = frozenset({"network", "modules", "identity"})
+NAMED_TABLES: Final = frozenset({"network", "modules", "identity", "hooks"})
 """Tables of tables: an entry of a later source replaces an earlier one of that name whole, so that
 a network never gets its URL from one file and its root key from another."""
+
+COSTS: Final = "costs"
+"""Prefix of the keys under which a layer has the prices of a network; they may be said without
+its URL, and are no part of what a later source replaces whole."""
+
+BUILT_IN_NAMES: Final = frozenset({"ic", "local", "juno", "icp", "dfx"})
+"""Networks that prices can be said of without saying where they are."""
+
+TABLES: Final = (
+    NetworkTable,
+    ModuleTable,
+    CheckTable,
+    HookTable,
+    IdentityTable,
+    UpgradeTable,
+    CallsTable,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +97,8 @@ def file_layer(path: Path) -> Layer:
         raise _config_error(error, source=str(path)) from error
     except ValueError as error:  # TOML's and UTF-8's own
         raise ConfigError(f"{path} is not a TOML file: {error}", source=str(path)) from error
-    if "ic" in document.network:
-        raise ConfigError(
-            f"{path}: network.ic: mainnet is built in and cannot be redefined",
-            source=str(path),
-            key="network.ic",
-            hint="give the network another name",
-        )
+    for name, entry in document.network.items():
+        _check_network(name, entry, path)
     return _flat(document, origin=str(path), folder=path.parent)
 
 
@@ -148,12 +164,45 @@ def _one(key: str, text: str, *, source: str, folder: Path) -> dict[str, Said]:
     return _flat(document, origin=source, folder=folder)
 
 
+def _check_network(name: str, entry: NetworkTable, path: Path) -> None:
+    """Accept a network that is said whole, or prices of one that is built in.
+
+    Raises:
+        ConfigError: Neither.
+    """
+    is_located = entry.url is not None or entry.root_key is not None
+    if name == "ic" and is_located:
+        raise ConfigError(
+            f"{path}: network.ic: mainnet is built in and cannot be redefined",
+            source=str(path),
+            key="network.ic",
+            hint="give the network another name",
+        )
+    if name in BUILT_IN_NAMES and not is_located:
+        return
+    for leaf in ("url", "root_key"):
+        if getattr(entry, leaf) is None:
+            key = f"network.{name}.{leaf}"
+            raise ConfigError(f"{path}: {key}: is missing", source=str(path), key=key)
+
+
+def _networks(tables: Mapping[str, NetworkTable]) -> dict[str, object]:
+    """Where networks are, and apart from it what they charge."""
+    places = {f"network.{name}": entry for name, entry in tables.items() if entry.url}
+    prices = {f"{COSTS}.{name}": entry.costs for name, entry in tables.items() if entry.costs}
+    return {**places, **prices}
+
+
 def _flat(document: BaseModel, *, origin: str, folder: Path) -> dict[str, Said]:
     """What was really said in ``document``, by dotted key."""
     layer: dict[str, Said] = {}
     for key in document.model_fields_set:
         value = getattr(document, key)
-        if key in NAMED_TABLES:
+        if key == "network":
+            entries = _networks(value)
+        elif key == "hooks":
+            entries = {f"hooks.{hook.name}": hook for hook in value}
+        elif key in NAMED_TABLES:
             entries = {f"{key}.{name}": entry for name, entry in value.items()}
         elif isinstance(value, BaseModel):
             entries = {f"{key}.{leaf}": getattr(value, leaf) for leaf in value.model_fields_set}
@@ -188,6 +237,6 @@ def _config_error(error: ValidationError, *, source: str, names_key: bool = True
 
 def _similar(key: str) -> list[str]:
     known = set(Document.model_fields)
-    for table in (NetworkTable, ModuleTable, IdentityTable, UpgradeTable, CallsTable):
+    for table in TABLES:
         known |= set(table.model_fields)
     return difflib.get_close_matches(key.rpartition(".")[2], sorted(known), n=1)

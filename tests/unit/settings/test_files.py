@@ -79,6 +79,80 @@ def load(folder):
             "valid list",
             id="command as text",
         ),
+        pytest.param(SATELLITE + "checks = [5]", "modules.satellite.checks.0", "text", id="check"),
+        pytest.param(
+            SATELLITE + "checks = [{version = '1', command = ['x']}]",
+            "modules.satellite.checks.0",
+            "one of call, command and version",
+            id="two checks in one",
+        ),
+        pytest.param(
+            SATELLITE + "checks = ['v() == (1)', {timeout_seconds = 3}]",
+            "modules.satellite.checks.1",
+            "one of call, command and version",
+            id="check of nothing",
+        ),
+        pytest.param(
+            SATELLITE + "checks = [{version = '1', timeout_seconds = 0}]",
+            "modules.satellite.checks.0.timeout_seconds",
+            "greater than or equal to 1",
+            id="check without time",
+        ),
+        pytest.param(
+            SATELLITE + "protected_snapshots = ['1234']",
+            "modules.satellite.protected_snapshots.0",
+            "not a snapshot id",
+            id="no snapshot id",
+        ),
+        pytest.param(
+            "[network.dfx]\nurl = 'http://h'\n[network.dfx.costs]\nnodes = 1",
+            "network.dfx.root_key",
+            "missing",
+            id="half of a network that is built in",
+        ),
+        pytest.param(
+            "[network.stage.costs]\nnodes = 13",
+            "network.stage.url",
+            "missing",
+            id="prices of no network",
+        ),
+        pytest.param(
+            "[network.ic.costs]\nnodes = -1",
+            "network.ic.costs.nodes",
+            "greater than or equal to 0",
+            id="price below zero",
+        ),
+        pytest.param(
+            "[network.ic.costs]\nnodes = 1.5", "network.ic.costs.nodes", "integer", id="half a node"
+        ),
+        pytest.param("[[hooks]]\nname = 'a'", "hooks.0.point", "missing", id="hook at no point"),
+        pytest.param(
+            "[[hooks]]\nname = 'a'\npoint = 'x'\ncommand = 'ls'",
+            "hooks.0.command",
+            "valid list",
+            id="hook as text",
+        ),
+        pytest.param(
+            "[[hooks]]\nname = 'a'\npoint = 'x'\n[[hooks]]\nname = 'a'\npoint = 'y'",
+            "hooks",
+            "two hooks are named a",
+            id="two hooks of a name",
+        ),
+        pytest.param(
+            "[hooks.a]\npoint = 'x'", "hooks", "valid list", id="hooks as a table of tables"
+        ),
+        pytest.param(
+            "[upgrade]\nhealth_timeout_seconds = 0",
+            "upgrade.health_timeout_seconds",
+            "greater than or equal to 1",
+            id="no time to be well",
+        ),
+        pytest.param(
+            "[upgrade]\nrollback_window_seconds = 86401",
+            "upgrade.rollback_window_seconds",
+            "less than or equal",
+            id="going back after a day",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_file_and_key(tmp_path, text, key, words):
@@ -137,5 +211,11 @@ def test_the_example_says_only_what_may_be_said(tmp_path):
     everything = load(tmp_path)
     assert everything.default_network == "local"
     assert set(everything.modules) == {"satellite"}
+    assert len(everything.modules["satellite"].checks) == 3
+    assert len(everything.modules["satellite"].protected_snapshots) == 1
+    assert [hook.name for hook in everything.hooks] == ["announce", "office-hours"]
+    assert set(everything.costs) == {"staging"}
+    left = [line for line in text.splitlines() if re.match(r"#\s*[\[{\"']|# [a-z_]+ =", line)]
+    assert left == []
     assert set(everything.identities) == {"ci"}
     assert "staging" in everything.networks

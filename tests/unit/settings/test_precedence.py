@@ -34,6 +34,10 @@ def test_without_any_source_the_defaults_hold(project):
     settings = load(project)
     assert settings.default_network is None
     assert settings.stop_timeout_seconds == 60
+    assert settings.health_timeout_seconds == 60
+    assert settings.rollback_window_seconds == 600
+    assert settings.hooks == ()
+    assert settings.costs == {}
     assert settings.call_ttl_seconds == 240
     assert settings.state_directory.is_absolute()
     assert settings.origin_of("upgrade.stop_timeout_seconds") == "default"
@@ -112,15 +116,65 @@ def test_paths_are_relative_to_what_says_them(project):
     assert load(below, options={"--identity": "ci"}).default_identity == "ci"
 
 
+def test_programs_beside_the_file_are_found_from_anywhere(project):
+    (project / "juno-snap.toml").write_text(
+        '[modules.satellite]\ncanister = "ryjl3-tyaaa-aaaaa-aaaba-cai"\n'
+        'checks = [{ command = ["./ping.sh", "./not-a-path"] }, { command = ["curl", "h"] }]\n'
+        '[[hooks]]\nname = "a"\npoint = "p"\ncommand = ["hooks/a.sh"]\n'
+        '[identity.ci]\npassword_command = ["/bin/pass", "ci"]\n'
+    )
+    below = project / "below"
+    below.mkdir()
+    settings = load(below)
+    checks = [check.command for check in settings.modules["satellite"].checks]
+    assert checks == [(str(project / "ping.sh"), "./not-a-path"), ("curl", "h")]
+    assert settings.hooks[0].command == (str(project / "hooks/a.sh"),)
+    assert settings.identities["ci"].password_command == ("/bin/pass", "ci")
+
+
+def test_hooks_of_all_sources_hold_in_the_order_in_which_they_are_said(project):
+    write_user_file(
+        '[[hooks]]\nname = "z"\npoint = "p"\nfunction = "mine:z"\n'
+        '[[hooks]]\nname = "both"\npoint = "p"\nfunction = "mine:both"\n'
+    )
+    (project / "juno-snap.toml").write_text(
+        '[[hooks]]\nname = "y"\npoint = "p"\nfunction = "ours:y"\n'
+        '[[hooks]]\nname = "both"\npoint = "p"\nfunction = "ours:both"\n'
+        '[[hooks]]\nname = "a"\npoint = "p"\nfunction = "ours:a"\nmodules = ["satellite"]\n'
+    )
+    hooks = load(project).hooks
+    assert [hook.function for hook in hooks] == ["mine:z", "ours:both", "ours:y", "ours:a"]
+    assert [hook.modules for hook in hooks] == [None, None, None, {"satellite"}]
+
+
+def test_prices_are_said_without_saying_where_the_network_is(project):
+    user = write_user_file('[network.stage]\nurl = "http://10.0.0.1"\nroot_key = "fetch"\n')
+    file = project / "juno-snap.toml"
+    file.write_text("[network.ic.costs]\nnodes = 34\n[network.local.costs]\nnodes = 1\n")
+    settings = load(project)
+    assert settings.costs == {"ic": {"nodes": 34}, "local": {"nodes": 1}}
+    assert settings.networks["ic"].url == "https://icp-api.io"
+    assert "local" not in settings.networks
+    assert settings.origin_of("network.ic.costs.nodes") == str(file)
+    assert settings.origin_of("network.ic.url") == "built in"
+    assert settings.origin_of("network.stage.url") == str(user)
+
+
 def test_empty_variables_say_nothing(project):
     environment = dict.fromkeys(VARIABLES, "")
     assert load(project, environment=environment) == load(project)
 
 
 def test_numbers_in_variables_are_read(project):
-    environment = {"JUNO_SNAP_STOP_TIMEOUT_SECONDS": "5", "JUNO_SNAP_CALL_TTL_SECONDS": "6"}
+    environment = {
+        "JUNO_SNAP_STOP_TIMEOUT_SECONDS": "5",
+        "JUNO_SNAP_CALL_TTL_SECONDS": "6",
+        "JUNO_SNAP_HEALTH_TIMEOUT_SECONDS": "7",
+        "JUNO_SNAP_ROLLBACK_WINDOW_SECONDS": "0",
+    }
     settings = load(project, environment=environment)
     assert (settings.stop_timeout_seconds, settings.call_ttl_seconds) == (5, 6)
+    assert (settings.health_timeout_seconds, settings.rollback_window_seconds) == (7, 0)
 
 
 @pytest.mark.parametrize("variable", ["JUNO_SNAP_STOP_TIMEOUT_SECONDS", "JUNO_SNAP_ROOT_KEY"])
@@ -143,7 +197,9 @@ def test_misspelt_variables_are_found():
 def test_every_value_is_listed_once(project):
     (project / "juno-snap.toml").write_text(
         '[modules.satellite]\ncanister = "ryjl3-tyaaa-aaaaa-aaaba-cai"\nrole = "satellite"\n'
+        'checks = ["v() == (1)"]\n[[hooks]]\nname = "a"\npoint = "p"\nfunction = "m:f"\n'
     )
     keys = [value.key for value in load(project).values]
     assert len(keys) == len(set(keys))
     assert {"default_network", "modules.satellite.canister", "network.juno.url"} <= set(keys)
+    assert {"modules.satellite.checks", "hooks.a.point"} <= set(keys)
