@@ -1,7 +1,7 @@
 """Candid: the values of this platform as bytes and as text, on ic-py's types.
 
 In here: the types (constructors below); ``encode`` and ``decode`` of messages; Candid text
-(``parse_arguments``, ``format_reply``); interfaces (``parse_interface``).
+(``parse_arguments``, ``format_reply``); interfaces (``parse_interface``, ``compare_interfaces``).
 Not in here: the types of any particular canister. No object of ic-py leaves this package:
 principals are ``juno_snap.ids.Principal``.
 May be imported by whatever may import ``wire``.
@@ -39,6 +39,7 @@ from juno_snap.wire.candid.primitives import (
     CandidType,
 )
 from juno_snap.wire.candid.printer import format_reply
+from juno_snap.wire.candid.subtype import Differences, compare_interfaces
 from juno_snap.wire.candid.tokens import CandidTextError
 from juno_snap.wire.candid.types import BLOB, Func, Opt, Rec, Record, Service, Tuple, Variant, Vec
 from juno_snap.wire.candid.values import FuncRef, Some, Tagged
@@ -65,6 +66,7 @@ __all__ = [
     "TEXT",
     "CandidTextError",
     "CandidType",
+    "Differences",
     "Func",
     "FuncRef",
     "Interface",
@@ -79,6 +81,7 @@ __all__ = [
     "TypedValue",
     "Variant",
     "Vec",
+    "compare_interfaces",
     "decode",
     "decode_untyped",
     "encode",

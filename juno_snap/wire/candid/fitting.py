@@ -11,7 +11,7 @@ from typing import Final, assert_never
 
 from juno_snap.ids import Principal
 from juno_snap.wire.candid.codec import encode
-from juno_snap.wire.candid.coercion import coerce, is_subtype
+from juno_snap.wire.candid.coercion import coerce
 from juno_snap.wire.candid.nodes import (
     Annotated,
     Choice,
@@ -39,6 +39,7 @@ from juno_snap.wire.candid.primitives import (
     CandidType,
     Primitive,
 )
+from juno_snap.wire.candid.subtype import is_subtype
 from juno_snap.wire.candid.tokens import CandidTextError
 from juno_snap.wire.candid.type_parser import TEXT_DEPTH_MAX
 from juno_snap.wire.candid.types import (

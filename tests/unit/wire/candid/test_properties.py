@@ -18,7 +18,7 @@ from juno_snap.wire.candid import (
     parse_arguments,
     parse_interface,
 )
-from juno_snap.wire.candid.coercion import is_subtype
+from juno_snap.wire.candid.subtype import is_subtype
 from tests.unit.wire.candid.candid_values import pairs, typed_values
 
 UNTIMED = settings(deadline=None, max_examples=60)
