@@ -102,6 +102,7 @@ def finish_stopping(state: SubnetState, canister: Canister) -> None:
         return
     canister.status = Status.STOPPED
     canister.version += 1
+    state.was_managed = True
     for stop in canister.calls.stops:
         answer(state, stop.origin, NO_RESULTS, refund_cycles=stop.cycles)
     canister.calls.stops.clear()

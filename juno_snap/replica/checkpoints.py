@@ -2,7 +2,7 @@
 
 A management call that changed something is told to nobody before it is on disk. Everything else is
 there some seconds later: who kills the replica loses these seconds, calls and outcomes alike.
-No round runs while the state is written; queries do, as they change nothing.
+No round runs while the state is written; queries do, as they change nothing that counts.
 """
 
 import asyncio
@@ -11,38 +11,13 @@ from typing import Final, TypeAlias, final
 
 from juno_snap.clock import Clock
 from juno_snap.errors import PreconditionError
-from juno_snap.ids import MANAGEMENT_CANISTER
-from juno_snap.replica.calls import Answer
 from juno_snap.replica.history import History, Request
-from juno_snap.replica.reject import Reject
-from juno_snap.wire.envelope import CallContent
 
 WRITTEN_AFTER_SECONDS: Final = 8.0
 """How long a change may wait. Two seconds are left for the writing: ten are promised."""
 
-READ_ONLY: Final = frozenset(
-    {
-        "canister_metrics",
-        "canister_status",
-        "list_canister_snapshots",
-        "read_canister_snapshot_data",
-        "read_canister_snapshot_metadata",
-        "stored_chunks",
-    }
-)
-"""Management calls that change nothing."""
-
 Write: TypeAlias = Callable[[Mapping[str, bytes]], None]
 """Puts the state and what is given on disk, both or neither."""
-
-
-def has_to_be_written(call: CallContent, outcome: Answer) -> bool:
-    """Whether this outcome may be told only once it is on disk."""
-    return (
-        call.canister_id == MANAGEMENT_CANISTER
-        and call.method_name not in READ_ONLY
-        and not isinstance(outcome, Reject)
-    )
 
 
 @final

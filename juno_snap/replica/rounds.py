@@ -22,7 +22,7 @@ from juno_snap.errors import PreconditionError
 from juno_snap.ids import Principal, RequestId
 from juno_snap.replica.calls import Answer
 from juno_snap.replica.certify_canisters import CanisterTrees, PublishedCanisters
-from juno_snap.replica.checkpoints import Checkpoints, has_to_be_written
+from juno_snap.replica.checkpoints import Checkpoints
 from juno_snap.replica.history import History
 from juno_snap.replica.past import PastStates, StateView
 from juno_snap.replica.reject import Reject
@@ -75,20 +75,13 @@ class _Waiting:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Open:
-    """A call that has not ended, and who waits for it."""
-
-    call: CallContent
-    ended: asyncio.Future[None]
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
     """What the event loop learns of the subnet after a round."""
 
     ended: list[tuple[RequestId, Answer]]
     published: PublishedCanisters
+    was_managed: bool
+    """A management call has changed a canister: nobody may know before it is on disk."""
     has_work: bool
     wake_ns: int | None
 
@@ -122,7 +115,7 @@ class Rounds:
         self._round_ns = round_ms * NS_PER_MS
         self._next_number = 1
         self._waiting: list[_Waiting] = []
-        self._open: dict[RequestId, _Open] = {}
+        self._open: dict[RequestId, asyncio.Future[None]] = {}
         self._began_at_ns: int | None = None
         self._has_work = False
         self._tick_is_due = False
@@ -188,8 +181,7 @@ class Rounds:
         With an ``outcome`` it is not executed: a fault.
         """
         request_id = self.history.receive(call, effective_canister_id).request_id
-        ended = asyncio.get_running_loop().create_future()
-        self._open[request_id] = _Open(call=call, ended=ended)
+        ended = self._open[request_id] = asyncio.get_running_loop().create_future()
         self._waiting.append(
             _Waiting(request_id=request_id, call=call, size_bytes=size_bytes, planned=outcome)
         )
@@ -222,8 +214,8 @@ class Rounds:
         self._stop_alarm()
         while self._running is not None:
             await asyncio.wait({self._running})
-        for waiting in self._open.values():
-            waiting.ended.set_result(None)
+        for ended in self._open.values():
+            ended.set_result(None)
         self._open.clear()
 
     def _start(self) -> None:
@@ -292,16 +284,16 @@ class Rounds:
                 self.history.begin(item.request_id)
             seen = await self.on_executor(lambda: self._work(batch, time_ns))
             try:
-                await self._write_down(seen.ended, time_ns)
+                await self._write_down(seen, time_ns)
             except PreconditionError as error:
                 self._give_up(error)
                 return None
             self.published, self._has_work = seen.published, seen.has_work
             for request_id, outcome in seen.ended:
                 self.history.end(request_id, outcome, time_ns)
-                waiting = self._open.pop(request_id, None)
-                if waiting is not None:
-                    waiting.ended.set_result(None)
+                ended = self._open.pop(request_id, None)
+                if ended is not None:
+                    ended.set_result(None)
             self.history.forget_old(time_ns)
             self._note(time_ns)
             return seen.wake_ns
@@ -310,26 +302,21 @@ class Rounds:
         canisters, requests = self.published.branch, self.history.branch
         self.past.note(StateView(canisters=canisters, requests=requests, time_ns=time_ns))
 
-    async def _write_down(self, ended: list[tuple[RequestId, Answer]], time_ns: int) -> None:
+    async def _write_down(self, seen: _Seen, time_ns: int) -> None:
         """Before anybody knows of the round: what has to be on disk first."""
         if self._checkpoints is None:
             return
         self._checkpoints.note_change()
-        if any(self._is_owed_to_disk(request_id, outcome) for request_id, outcome in ended):
-            found = ((self.history.find(request_id), outcome) for request_id, outcome in ended)
+        if seen.was_managed:
+            found = ((self.history.find(request_id), outcome) for request_id, outcome in seen.ended)
             ending = [request.ended(outcome, time_ns) for request, outcome in found if request]
             await self._checkpoints.save(self.history, ending)
 
-    def _is_owed_to_disk(self, request_id: RequestId, outcome: Answer) -> bool:
-        """Whether somebody may wait for this outcome who may know it only once it is kept."""
-        waiting = self._open.get(request_id)
-        return waiting is not None and has_to_be_written(waiting.call, outcome)
-
     def _give_up(self, error: PreconditionError) -> None:
         """Tell those who wait that there will be no outcome."""
-        for waiting in self._open.values():
-            waiting.ended.set_exception(error)
-            waiting.ended.exception()  # not every call has somebody who waits
+        for ended in self._open.values():
+            ended.set_exception(error)
+            ended.exception()  # not every call has somebody who waits
         self._open.clear()
         self._waiting, self._has_work = [], False
 
@@ -349,6 +336,7 @@ class Rounds:
         return _Seen(
             ended=ended,
             published=self._trees.refresh(self._subnet.canisters),
+            was_managed=self._subnet.take_managed(),
             has_work=self._subnet.has_work,
             wake_ns=self._subnet.next_wake_ns(),
         )

@@ -252,6 +252,8 @@ class SubnetState:
     """Messages to canisters, the next one first."""
     ended: list[tuple[RequestId, Answer]] = field(default_factory=list)
     """Outcomes of users' calls that nobody has taken yet; empty between rounds."""
+    was_managed: bool = False
+    """A management call has changed a canister since somebody looked. Not stored."""
     next_random_number: int = 0
     last_heartbeat_ns: int = 0
     rounds_counted_until_ns: int = 0

@@ -158,6 +158,14 @@ class Subnet:
         state.ended.clear()
         return ended
 
+    def take_managed(self) -> bool:
+        """Whether a management call has changed a canister since this was last asked.
+
+        It may have been a user's or a canister's.
+        """
+        managed, self.state.was_managed = self.state.was_managed, False
+        return managed
+
     def next_wake_ns(self) -> int | None:
         """When a round has something to do even if no call comes; None: never."""
         state = self.state

@@ -7,26 +7,36 @@ import pytest
 
 from juno_snap.errors import PreconditionError
 from juno_snap.ids import MANAGEMENT_CANISTER, Principal
-from juno_snap.replica.checkpoints import READ_ONLY, WRITTEN_AFTER_SECONDS, Checkpoints
+from juno_snap.replica.checkpoints import WRITTEN_AFTER_SECONDS, Checkpoints
 from juno_snap.replica.history import History
+from juno_snap.replica.management.methods import METHODS, READ_ONLY
 from juno_snap.replica.reject import Reject
 from juno_snap.replica.rounds import Rounds, single_thread
 from juno_snap.replica.rounds_time import SubnetTime
+from juno_snap.replica.state import Status
 from juno_snap.wire.candid import Tagged
 from tests.fake_clock import FakeClock
+from tests.replica.puppet import begin, held_open, hold, manage, puppet, reply, run
+from tests.replica.puppet import call as call_canister
 from tests.replica.requests import ALICE, MINUTE_NS, call
-from tests.replica.subnet_world import module, new_world
+from tests.replica.subnet_world import module, new_world, refused
 
 CANISTER = Principal(b"\x00" * 7 + b"\x07\x01\x01")
 
 
 class Subnet:
-    """Replies to every call; ``refuse`` rejects."""
+    """Replies to every call; ``refuse`` rejects. Who manages what is its own business."""
 
     def __init__(self):
         self.canisters = {}
         self.executed = []
+        self.recent = []
         self.queue = []
+        self.managing = {"install_code", "start_canister", "stop_canister"}
+
+    def take_managed(self):
+        managed, self.recent = self.managing & set(self.recent), []
+        return bool(managed)
 
     @property
     def has_work(self):
@@ -40,7 +50,8 @@ class Subnet:
 
     def run_round(self, time_ns):
         queue, self.queue = self.queue, []
-        self.executed += [method for _, method in queue]
+        self.recent = [method for _, method in queue]
+        self.executed += self.recent
         refusal = Reject("IC0503", "refused")
         return [
             (request_id, refusal if method == "refuse" else b"reply")
@@ -150,7 +161,6 @@ async def test_calls_of_one_round_share_a_checkpoint_and_are_all_in_it(world):
     ("canister", "method"),
     [
         pytest.param(CANISTER, "update", id="an update"),
-        pytest.param(CANISTER, "install_code", id="an update of that name"),
         pytest.param(MANAGEMENT_CANISTER, "refuse", id="a refused call"),
         pytest.param(MANAGEMENT_CANISTER, "canister_status", id="a question"),
     ],
@@ -224,10 +234,18 @@ async def test_a_full_disk_ends_the_replica_and_nobody_is_told_an_outcome(world)
     assert world.disk.written == []
 
 
-def test_what_is_called_a_question_changes_nothing():
+@pytest.fixture
+def subnet():
+    """A subnet with real canisters, and with nothing managed since anybody looked."""
     world = new_world()
     canister = world.running(module())
     snapshot_id = world.snapshot(canister)["id"]
+    assert world.subnet.take_managed()
+    return world, canister, snapshot_id
+
+
+def test_what_is_called_a_question_changes_nothing(subnet):
+    world, canister, snapshot_id = subnet
     kind = Tagged("wasm_module", {"offset": 0, "size": 1})
     more = {
         "read_canister_snapshot_metadata": {"snapshot_id": snapshot_id},
@@ -235,6 +253,62 @@ def test_what_is_called_a_question_changes_nothing():
     }
     state = world.state_of(canister)
     before = (state.version, state.history.total, set(state.snapshots), dict(state.chunks))
-    for method in READ_ONLY:
+    for method in [each for each in READ_ONLY if METHODS[each].ingress]:
         world.manage(method, canister_id=canister, **more.get(method, {}))
+        assert not world.subnet.take_managed()
     assert (state.version, state.history.total, set(state.snapshots), state.chunks) == before
+    assert METHODS.keys() > READ_ONLY
+
+
+@pytest.mark.parametrize(
+    ("method", "fields"),
+    [
+        ("stop_canister", {}),
+        ("start_canister", {}),
+        ("upload_chunk", {"chunk": b"chunk"}),
+        ("update_settings", {"settings": {}}),
+        ("take_canister_snapshot", {}),
+        ("uninstall_code", {}),
+        ("provisional_top_up_canister", {"amount": 1}),
+    ],
+)
+def test_a_call_that_manages_a_canister_is_noted_once(subnet, method, fields):
+    world, canister, _ = subnet
+    world.manage(method, canister_id=canister, **fields)
+    assert world.subnet.take_managed()
+    assert not world.subnet.take_managed()
+
+
+def test_a_refused_call_and_an_update_manage_nothing(subnet):
+    world, canister, _ = subnet
+    refused(lambda: world.manage("delete_canister", canister_id=canister))
+    world.call(canister, "bump")
+    assert not world.subnet.take_managed()
+
+
+def test_what_a_canister_manages_is_noted_too(subnet):
+    world = subnet[0]
+    manager = held_open(world)
+    world.subnet.take_managed()
+    payload = world.payload("canister_status", canister_id=manager)
+    run(world, manager, manage("canister_status", payload, on_reply=reply()))
+    assert not world.subnet.take_managed()
+    payload = world.payload("upload_chunk", canister_id=manager, chunk=b"chunk")
+    run(world, manager, manage("upload_chunk", payload, on_reply=reply()))
+    assert world.subnet.take_managed()
+
+
+def test_a_stop_is_noted_when_it_is_asked_for_and_when_it_is_done(subnet):
+    world = subnet[0]
+    busy, holder = world.running(puppet()), held_open(world)
+    begin(world, busy, call_canister(holder, hold(holder), timeout=10, on_reject=reply()))
+    world.round()
+    world.subnet.take_managed()
+    payload = world.payload("stop_canister", canister_id=busy)
+    world.submit(world.management_call("stop_canister", payload))
+    world.round()
+    assert world.subnet.take_managed()
+    assert world.state_of(busy).status is Status.STOPPING
+    world.round(seconds=10)
+    assert world.state_of(busy).status is Status.STOPPED
+    assert world.subnet.take_managed()

@@ -59,6 +59,9 @@ class ScriptedSubnet:
             ended.append((request_id, refusal if method == "refuse" else method.encode()))
         return ended
 
+    def take_managed(self):
+        return False
+
     def next_wake_ns(self):
         return self.wakes.pop(0) if self.wakes else None
 

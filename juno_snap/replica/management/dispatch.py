@@ -17,6 +17,7 @@ from juno_snap.replica.management.charges import ingress_fee, late_ingress_fee
 from juno_snap.replica.management.methods import (
     CANISTERS_ONLY_WITH_TARGET,
     METHODS,
+    READ_ONLY,
     UNSUPPORTED,
     Method,
 )
@@ -104,6 +105,8 @@ class Management:
             results = method.run(call)
         finally:
             self._charge_late(call, fee)
+        if method_name not in READ_ONLY:
+            self.state.was_managed = True
         if results is None:
             return None
         refund_cycles = 0 if method.takes_cycles else cycles

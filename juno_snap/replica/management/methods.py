@@ -216,6 +216,23 @@ METHODS: Final[Mapping[str, Method]] = {
 }
 """Source: interface specification, "The IC management canister"."""
 
+READ_ONLY: Final = frozenset(
+    {
+        "canister_info",
+        "canister_metadata",
+        "canister_metrics",
+        "canister_status",
+        "fetch_canister_logs",
+        "list_canister_snapshots",
+        "list_canisters",
+        "raw_rand",
+        "read_canister_snapshot_data",
+        "read_canister_snapshot_metadata",
+        "stored_chunks",
+    }
+)
+"""Methods that change no canister, but for what they cost."""
+
 CANISTERS_ONLY_WITH_TARGET: Final = frozenset({"canister_info", "canister_metadata"})
 """Refused later than the others below, and with another text."""
 
