@@ -1,7 +1,7 @@
 """What time does to canisters: storage and computing are paid, debits of rate limits are paid off.
 
-Time is the certified time of the messages: nothing happens while none come, and the next one then
-finds all of it done.
+Time is the certified time of rounds: nothing happens while there are none, and the next one then
+begins with all of it done.
 """
 
 import logging
@@ -26,7 +26,7 @@ _logger: Final = logging.getLogger(__name__)
 
 
 def let_time_pass(state: SubnetState, time_ns: int, rules: Rules) -> None:
-    """Bring all canisters up to ``time_ns``. To be called before the message of that time runs."""
+    """Bring all canisters up to ``time_ns``. To be called before the round of that time."""
     state.time_ns = max(state.time_ns, time_ns)
     let_rounds_pass(state, time_ns, rules)
     if state.charged_until_ns is None:

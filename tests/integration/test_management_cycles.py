@@ -58,7 +58,11 @@ def replica():
 
 @pytest.fixture(scope="module")
 def strict_replica():
-    options = ReplicaOptions(rate_limits=True, snapshot_loadable_after_seconds=3600)
+    options = ReplicaOptions(
+        rate_limits=True,
+        snapshot_loadable_after_seconds=3600,
+        storage_cycles_per_gib_second=254_000,
+    )
     with run_replica(options, clock=StoppedClock()) as running:
         yield running
 
@@ -167,6 +171,13 @@ async def test_a_snapshot_can_be_too_young_for_another_module(strict_replica):
         other = await client.provisional_create_canister()
         with rejects("IC0406", "is not currently loadable on the specified canister"):
             await client.load_canister_snapshot(other, snapshot.id)
+
+
+async def test_storage_has_the_price_that_the_replica_was_given(strict_replica):
+    async with client_of(strict_replica) as client:
+        status = await client.canister_status(await install_talker(client))
+        a_day = status.memory_size_bytes * 254_000 * 86_400 // 2**30
+        assert status.idle_cycles_burned_per_day == a_day
 
 
 async def test_a_usual_replica_has_no_such_limits(replica):
