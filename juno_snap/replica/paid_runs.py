@@ -88,5 +88,5 @@ def refund_transmission(canister: Canister, callback: Callback, response: Respon
 
 
 def refund_callback(canister: Canister, callback: Callback) -> None:
-    """Give back what was set aside for a callback that never runs."""
-    spend(canister, -callback.callback_cycles, "instructions")
+    """Give back what was set aside for a callback that never runs, but for the message."""
+    settle(canister, callback.callback_cycles, instructions=0, is_64_bit=False)

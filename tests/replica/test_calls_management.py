@@ -83,8 +83,8 @@ def test_a_creation_without_the_fee_is_refused_and_refunded(world, manager):
     assert reason(world, manager, "create_canister", payload, cycles=FEE - 1) == (
         4,
         (
-            "IC0403: Creating a canister requires a fee of 500000000000 that is deducted from the "
-            "canister's initial balance but only 499999999999 cycles were received with the "
+            "IC0403: Creating a canister requires a fee of 500_000_000_000 that is deducted from "
+            "the canister's initial balance but only 499_999_999_999 cycles were received with the "
             "create_canister request."
         ),
     )

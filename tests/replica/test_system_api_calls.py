@@ -31,10 +31,18 @@ class Memory:
         return 1
 
 
-def session(context=Context.UPDATE, *, cycles=1000, **message):
+def session(
+    context=Context.UPDATE, *, cycles=1000, frozen=0, callback=0, is_64_bit=False, **message
+):
     return Session(
         context=context,
-        environment=environment(cycles=cycles, time_ns=NOW_NS),
+        is_64_bit=is_64_bit,
+        environment=environment(
+            cycles=cycles,
+            time_ns=NOW_NS,
+            callback_cycles=callback,
+            freezing_limit=lambda _grown_bytes: frozen,
+        ),
         message=Message(caller=USER, **message),
         guest=Memory(),
         stable=StableOverlay(StableMemory()),
@@ -113,7 +121,7 @@ def test_a_new_call_drops_an_unfinished_one_whose_cycles_come_back():
 
 
 def test_more_cycles_than_there_are_cannot_be_sent():
-    running = session()
+    running = session(cycles=1007, frozen=7)
     new_call(running)
     do(running, "call_cycles_add", 999)
     with pytest.raises(ExecutionError) as broken:
@@ -121,8 +129,34 @@ def test_more_cycles_than_there_are_cannot_be_sent():
     assert broken.value.error_code == "IC0207"
     assert broken.value.text == (
         f"Canister {CANISTER} is out of cycles: please top up the canister with at least "
-        f"{2**64 - 1} additional cycles"
+        f"{2**64 - 1:_} additional cycles"
     )
+
+
+def test_only_a_controller_is_told_how_many_cycles_are_missing():
+    running = session()
+    running.message = Message(caller=CANISTER)
+    new_call(running)
+    with pytest.raises(ExecutionError) as broken:
+        do(running, "call_cycles_add", 1001)
+    assert broken.value.text == f"Canister {CANISTER} is out of cycles"
+
+
+@pytest.mark.parametrize(("is_64_bit", "price"), [(False, 1), (True, 2)])
+def test_a_call_that_would_freeze_the_canister_is_not_performed(is_64_bit, price):
+    callback = 5_000_000 + price * 40_000_000_000
+    fee = callback + 260_000 + 1_000 * (2 * MIB + len(b"greet") + len(b"arg"))
+    for missing, code in ((0, 0), (1, 2)):
+        have = fee + 7 + 50 - missing
+        running = session(cycles=have, frozen=7, callback=callback, is_64_bit=is_64_bit)
+        do(running, "cost_call", 5, 3, 300)
+        assert int.from_bytes(running.guest.read(300, 16), "little") == fee
+        new_call(running)
+        append(running, b"arg")
+        do(running, "call_cycles_add", 50)
+        assert do(running, "call_perform") == code
+        assert len(running.calls) == 1 - missing
+        assert running.balance_cycles == (have if missing else 7)
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ def new_session(
         stable=StableOverlay(code.stable),
         certified_data=code.certified_data,
         global_timer_ns=code.global_timer_ns,
+        is_64_bit=code.module.shape.memory64,
     )
 
 

@@ -44,9 +44,9 @@ def create_canister(call: Call) -> tuple[object, ...]:
     if call.cycles < CREATE_CANISTER_CYCLES:
         raise Reject(
             "IC0403",
-            f"Creating a canister requires a fee of {CREATE_CANISTER_CYCLES} that is deducted from "
-            f"the canister's initial balance but only {call.cycles} cycles were received with the "
-            "create_canister request.",
+            f"Creating a canister requires a fee of {CREATE_CANISTER_CYCLES:_} that is deducted "
+            f"from the canister's initial balance but only {call.cycles:_} cycles were received "
+            "with the create_canister request.",
         )
     draft = draft_canister(call, cycles=call.cycles - CREATE_CANISTER_CYCLES)
     draft.consumed_cycles["canister_creation"] = CREATE_CANISTER_CYCLES

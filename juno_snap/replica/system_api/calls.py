@@ -174,11 +174,10 @@ def _add_cycles(session: Session, name: str, cycles: int) -> None:
     draft = _draft(session, name)
     missing = cycles - session.liquid_cycles
     if missing > 0:
-        raise ExecutionError(
-            "IC0207",
-            f"Canister {session.environment.canister_id} is out of cycles: please top up the "
-            f"canister with at least {missing} additional cycles",
-        )
+        text = f"Canister {session.environment.canister_id} is out of cycles"
+        if session.message.caller in session.environment.controllers:
+            text += f": please top up the canister with at least {missing:_} additional cycles"
+        raise ExecutionError("IC0207", text)
     draft.cycles += cycles
     session.cycles_sent += cycles
 

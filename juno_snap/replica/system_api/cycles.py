@@ -5,6 +5,7 @@ The costs are those of a 13-node application subnet (developer docs, "Cycles cos
 
 from typing import Final
 
+from juno_snap.replica.fees import execution_cycles
 from juno_snap.replica.system_api.session import REPLY_MAX_BYTES, Session
 from juno_snap.replica.traps import trapped
 
@@ -14,7 +15,6 @@ _NODES: Final = 13
 
 CALL_CYCLES: Final = 260_000
 CALL_CYCLES_PER_BYTE: Final = 1_000
-MESSAGE_CYCLES: Final = 5_000_000
 CALLBACK_INSTRUCTIONS: Final = 40_000_000_000
 CREATE_CANISTER_CYCLES: Final = 500_000_000_000
 HTTP_REQUEST_CYCLES: Final = (3_000_000 + 60_000 * _NODES) * _NODES
@@ -104,7 +104,7 @@ def call_cycles(size_bytes: int) -> int:
 
 def cost_call(session: Session, name_bytes: int, payload_bytes: int, address: int) -> None:
     """Cycles that a call sets aside, its reply included."""
-    execution = MESSAGE_CYCLES + CALLBACK_INSTRUCTIONS
+    execution = execution_cycles(CALLBACK_INSTRUCTIONS, is_64_bit=session.is_64_bit)
     _put(session, address, execution + call_cycles(name_bytes + payload_bytes))
 
 

@@ -119,6 +119,8 @@ class Session:
     cycles_accepted: int = 0
     cycles_sent: int = 0
     """With ``calls`` and ``draft``, and paid for them in advance."""
+    is_64_bit: bool = False
+    """Whether the canister's memory is: its instructions cost twice as much."""
     certificate: bytes | None = None
     """The data certificate, once the canister asked for it."""
 
