@@ -224,6 +224,7 @@ def _hooks(merged: Layer) -> Iterator[HookSettings]:
             command=_command(entry.command, said.folder),
             function=entry.function,
             timeout_seconds=entry.timeout_seconds,
+            pass_variables=tuple(entry.pass_variables),
             for_rehearsal=entry.for_rehearsal,
             modules=None if entry.modules is None else frozenset(entry.modules),
         )

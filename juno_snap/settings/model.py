@@ -52,6 +52,7 @@ class HookSettings:
     """A program with a slash in its name is relative to the file that names it."""
     function: str | None
     timeout_seconds: int | None
+    pass_variables: tuple[str, ...]
     for_rehearsal: bool
     modules: frozenset[str] | None
     """Names and canister ids of the modules it is for; none: all of them."""

@@ -75,6 +75,12 @@ def named_modules(state: Path, root_key: bytes) -> dict[str, Principal]:
     }
 
 
+def names_of_all_networks(state: Path) -> set[str]:
+    """Every name that was ever given in this state directory and not dropped."""
+    files = (state / "modules").glob("*/*.json")
+    return {file.stem for file in files if not file.name.startswith(".")}
+
+
 def _folder(state: Path, root_key: bytes) -> Path:
     return state / "modules" / hashlib.sha256(root_key).hexdigest()[:KEY_DIGITS]
 

@@ -150,6 +150,8 @@ class HookTable(Table):
     command: Command | None = None
     function: str | None = None
     timeout_seconds: CommandSeconds | None = None
+    pass_variables: list[str] = Field(default_factory=list)
+    """Variables that its command gets although they look like secrets."""
     for_rehearsal: bool = False
     modules: list[str] | None = None
     """Names and canister ids; every module where nothing is said."""

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.integration.cli_world import ask, child_command, juno_snap, refuse
+from tests.integration.cli_world import ask, child_command, create_store, juno_snap, refuse
 
 
 def test_every_setting_is_shown_with_its_origin(cli):
@@ -61,6 +61,91 @@ def test_a_wrong_file_is_named_by_every_command(cli, text, code):
         ran = refuse(*words)
         assert (ran.code, ran.error["source"]) == (code, str(file))
         assert str(file) in ran.error["message"]
+
+
+OPERATIONS = """
+[network.ic.costs]
+snapshot_cycles = 34
+[modules.satellite]
+canister = "ryjl3-tyaaa-aaaaa-aaaba-cai"
+checks = ['count() == 3', { version = "0.1.0" }, { command = ["./ping.sh"], timeout_seconds = 5 }]
+protected_snapshots = ["0x0000000000000001FFFFFFFFFF9000010101"]
+[[hooks]]
+name = "tell"
+point = "after-upgrade"
+command = ["sh", "-c", "true"]
+modules = ["satellite", "docs", "satelite"]
+"""
+
+
+def test_what_is_said_about_operations_is_shown_and_checked(cli):
+    file = cli / "juno-snap.toml"
+    file.write_text(OPERATIONS)
+    settings = {row["key"]: row for row in ask("config", "show", "--origins")["settings"]}
+    assert settings["network.ic.costs.snapshot_cycles"]["value"] == 34
+    assert settings["network.ic.costs.snapshot_cycles"]["origin"] == str(file)
+    assert settings["modules.satellite.protected_snapshots"]["value"] == [
+        "0000000000000001ffffffffff9000010101"
+    ]
+    checks = settings["modules.satellite.checks"]["value"]
+    assert checks[0] == {"call": "count() == 3"}
+    assert checks[2] == {"command": ["./ping.sh"], "timeout_seconds": 5}
+    assert settings["hooks.tell.point"]["value"] == "after-upgrade"
+    create_store(cli)
+    missing, misspelt = ask("config", "check")["warnings"]
+    assert "ping.sh" in missing
+    assert "satelite" in misspelt
+
+
+SATELLITE = '[modules.satellite]\ncanister = "ryjl3-tyaaa-aaaaa-aaaba-cai"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        pytest.param(
+            SATELLITE + "checks = ['count( == 3']", "modules.satellite.checks", "count(", id="check"
+        ),
+        pytest.param(
+            SATELLITE + "checks = [{ version = 'newest' }]",
+            "modules.satellite.checks",
+            "newest",
+            id="version",
+        ),
+        pytest.param(
+            "[[hooks]]\nname = 'a'\npoint = 'between'\ncommand = ['ls']",
+            "hooks.a.point",
+            "between",
+            id="point",
+        ),
+        pytest.param(
+            "[[hooks]]\nname = 'a'\npoint = 'before-stop'\ncommand = ['ls']\nfunction = 'm:f'",
+            "hooks.a",
+            "both",
+            id="two things in a hook",
+        ),
+        pytest.param(
+            "[[hooks]]\nname = 'a'\npoint = 'before-stop'", "hooks.a", "neither", id="empty hook"
+        ),
+        pytest.param(
+            "[[hooks]]\nname = 'a'\npoint = 'before-stop'\nfunction = 'a b'",
+            "hooks.a",
+            "a b",
+            id="function",
+        ),
+        pytest.param(
+            "[network.ic.costs]\nstorage = 3", "network.ic.costs.storage", "storage", id="price"
+        ),
+    ],
+)
+def test_what_could_never_work_is_named_with_file_and_key(cli, text, key, words):
+    file = cli / "juno-snap.toml"
+    file.write_text(text)
+    ran = refuse("config", "check")
+    assert (ran.code, ran.error["source"], ran.error["key"]) == (10, str(file), key)
+    assert str(file) in ran.error["message"]
+    assert words in ran.error["message"]
+    assert ran.error["hint"]
 
 
 def test_an_unknown_network_or_identity_is_found(cli, monkeypatch):

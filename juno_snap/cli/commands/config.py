@@ -1,12 +1,14 @@
 """``juno-snap config``: what is configured, and whether it makes sense."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from typing import Annotated, Final
 
 import typer
 
 from juno_snap.cli import identities
+from juno_snap.cli.configured import check_operations, programs
 from juno_snap.cli.options import CommonOptions, spread
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, listing
@@ -14,7 +16,9 @@ from juno_snap.cli.wiring import pinned_key
 from juno_snap.files import is_readable_by_others
 from juno_snap.settings.identities import key_file_of
 from juno_snap.settings.model import Settings
+from juno_snap.settings.names import names_of_all_networks
 from juno_snap.settings.networks import LOCAL, Network, choose_network
+from juno_snap.settings.schema import looks_like_principal
 from juno_snap.settings.sources import unknown_variables
 
 group: Final = typer.Typer(no_args_is_help=True)
@@ -58,6 +62,7 @@ def check(common: CommonOptions) -> None:
         network = choose_network(settings, session.find_local)
     if settings.default_identity:
         identities.choose(settings, network)
+    check_operations(settings)
     warnings = list(_warnings(settings))
     for warning in warnings:
         session.output.warn(warning)
@@ -71,6 +76,7 @@ def check(common: CommonOptions) -> None:
 def _warnings(settings: Settings) -> Iterator[str]:
     for name in unknown_variables(os.environ):
         yield f"nothing reads {name}: is it misspelt?"
+    yield from _warnings_of_operations(settings)
     for name, configured in settings.identities.items():
         key_file = configured.key_file or key_file_of(settings.state_directory, name)
         for file in (key_file, configured.password_file, configured.delegation_file):
@@ -80,3 +86,14 @@ def _warnings(settings: Settings) -> Iterator[str]:
                 yield f"identity.{name}: there is no file {file}"
             elif is_readable_by_others(file):
                 yield f"identity.{name}: others can read {file}"
+
+
+def _warnings_of_operations(settings: Settings) -> Iterator[str]:
+    for key, program in programs(settings):
+        if shutil.which(program) is None:
+            yield f"{key}: there is no program {program}, or it may not be run"
+    known = {*settings.modules, *names_of_all_networks(settings.state_directory)}
+    for hook in settings.hooks:
+        for module in sorted((hook.modules or frozenset()) - known):
+            if not looks_like_principal(module):
+                yield f"hooks.{hook.name}.modules: no module is named {module}"
