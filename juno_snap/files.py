@@ -69,11 +69,14 @@ def read_file(path: Path) -> bytes:
 
 
 @contextlib.contextmanager
-def lock_file(path: Path, *, purpose: str) -> Iterator[None]:
+def lock_file(path: Path, *, purpose: str, details: str = "") -> Iterator[None]:
     """Hold ``path`` locked; the operating system lets go when the process ends, however it ends.
 
+    ``details`` stand in the file beside the process id, for whoever finds it locked. This process
+    counts as another one if it holds the lock already.
+
     Raises:
-        LockedError: Another process holds it; names its process id.
+        LockedError: Another process holds it; names its process id and its details.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
@@ -81,14 +84,14 @@ def lock_file(path: Path, *, purpose: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
-            holder = file.read().strip() or "unknown"
+            holder = file.read().strip() or "pid unknown"
             raise LockedError(
-                f"{purpose} is in use by another process (pid {holder})",
+                f"{purpose} is in use by another process ({holder})",
                 hint="wait for it to end, or stop it",
             ) from error
         file.seek(0)
         file.truncate()
-        file.write(f"{os.getpid()}\n")
+        file.write(f"pid {os.getpid()}{details}\n")
         file.flush()
         yield
 

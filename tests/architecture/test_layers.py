@@ -44,8 +44,8 @@ FENCES = {
     "uvicorn": {"juno_snap.replica.server"},
     "platformdirs": {"juno_snap.settings.paths"},
     "sqlalchemy": {
-        "juno_snap.pipeline.journal.database", "juno_snap.pipeline.journal.schema",
-        "juno_snap.pipeline.journal.store",
+        "juno_snap.pipeline.journal.access", "juno_snap.pipeline.journal.database",
+        "juno_snap.pipeline.journal.schema", "juno_snap.pipeline.journal.store",
     },
     "pytest": {"juno_snap.pytest_plugin"},
     "typer": {"juno_snap.cli"},

@@ -1,0 +1,195 @@
+"""Reading and changing the rows of the journal, inside a transaction that somebody else holds."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+import sqlalchemy as sql
+
+from juno_snap.errors import NotFoundError, PreconditionError
+from juno_snap.ids import Principal, SnapshotId
+from juno_snap.pipeline.journal.records import (
+    CallRecord,
+    OperationRecord,
+    SnapshotNote,
+    StepRecord,
+)
+from juno_snap.pipeline.journal.rows import (
+    Found,
+    call_record,
+    call_row,
+    operation_record,
+    snapshot_row,
+    step_record,
+)
+from juno_snap.pipeline.journal.schema import (
+    CALLS,
+    OPERATIONS,
+    SNAPSHOTS,
+    STEPS,
+    BrokenRowError,
+    Row,
+    checked,
+    is_whole,
+)
+
+Condition: TypeAlias = sql.ColumnElement[bool]
+
+
+def find(
+    connection: sql.Connection,
+    table: sql.Table,
+    condition: Condition,
+    *order: sql.ColumnElement[int],
+    limit: int | None = None,
+) -> list[Found]:
+    """The rows that meet ``condition``.
+
+    Raises:
+        BrokenRowError: One is not what was written.
+    """
+    query = sql.select(table).where(condition).order_by(*order).limit(limit)
+    rows = list(connection.execute(query).mappings())
+    for row in rows:
+        if not is_whole(table, dict(row)):
+            raise BrokenRowError(f"a row of {table.name} was changed")
+    return [dict(row) for row in rows]
+
+
+def add(connection: sql.Connection, table: sql.Table, row: Row) -> None:
+    """Add a row."""
+    connection.execute(sql.insert(table), checked(table, row))
+
+
+def replace(connection: sql.Connection, table: sql.Table, condition: Condition, row: Row) -> None:
+    """Write ``row`` in the place of the one that meets ``condition``."""
+    connection.execute(sql.update(table).where(condition).values(checked(table, row)))
+
+
+def operation_found(connection: sql.Connection, operation: str) -> Found:
+    """The row of an operation.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    rows = find(connection, OPERATIONS, OPERATIONS.c.id == operation)
+    if not rows:
+        raise NotFoundError(
+            f"the journal knows no operation {operation!r}",
+            hint="list them with: juno-snap history",
+        )
+    return rows[0]
+
+
+def step_found(connection: sql.Connection, operation: str, number: int) -> Found:
+    """The row of a step.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    rows = find(connection, STEPS, is_step(operation, number))
+    if not rows:
+        raise NotFoundError(f"the journal knows no step {number} of operation {operation!r}")
+    return rows[0]
+
+
+def operations_of(
+    connection: sql.Connection, found: Sequence[Found]
+) -> tuple[OperationRecord, ...]:
+    """The operations of these rows, in the same order, with their steps and calls."""
+    names = [row["id"] for row in found]
+    calls = defaultdict[tuple[str, int], list[CallRecord]](list)
+    for row in find(connection, CALLS, CALLS.c.operation.in_(names), CALLS.c.position):
+        calls[row["operation"], row["step"]].append(call_record(row))
+    steps = defaultdict[str, list[StepRecord]](list)
+    for row in find(connection, STEPS, STEPS.c.operation.in_(names), STEPS.c.number):
+        step = step_record(row, calls[row["operation"], row["number"]])
+        steps[row["operation"]].append(step)
+    return tuple(operation_record(row, steps[row["id"]]) for row in found)
+
+
+def step_of(connection: sql.Connection, operation: str, number: int) -> StepRecord:
+    """A step with its calls.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    calls = find(connection, CALLS, is_of_step(operation, number), CALLS.c.position)
+    found = step_found(connection, operation, number)
+    return step_record(found, [call_record(row) for row in calls])
+
+
+def put_calls(
+    connection: sql.Connection, operation: str, number: int, calls: Iterable[CallRecord]
+) -> None:
+    """Add calls to a step; one whose request id is there already is written in its place."""
+    here = is_of_step(operation, number)
+    positions: dict[bytes, int] = {
+        row.request_id: row.position
+        for row in connection.execute(sql.select(CALLS.c.request_id, CALLS.c.position).where(here))
+    }
+    for call in calls:
+        place = positions.get(call.request_id)
+        if place is None:
+            place = positions[call.request_id] = len(positions)
+            add(connection, CALLS, call_row(operation, number, place, call))
+        else:
+            condition = here & (CALLS.c.position == place)
+            replace(connection, CALLS, condition, call_row(operation, number, place, call))
+
+
+def remove_bodies(connection: sql.Connection, operation: str) -> None:
+    """Remove the envelopes of all calls of an operation."""
+    signed = (CALLS.c.operation == operation) & CALLS.c.body.is_not(None)
+    for row in find(connection, CALLS, signed):
+        place = is_of_step(operation, row["step"]) & (CALLS.c.position == row["position"])
+        replace(connection, CALLS, place, {**row, "body": None})
+
+
+def put_note(
+    connection: sql.Connection, root_key: bytes, module: Principal, note: SnapshotNote
+) -> None:
+    """Write down what is known of a snapshot; what ``note`` leaves out stays.
+
+    Raises:
+        PreconditionError: Another snapshot of the module has the label (``label-taken``).
+    """
+    here = is_in(root_key, module)
+    if note.label is not None:
+        for row in find(connection, SNAPSHOTS, here & (SNAPSHOTS.c.label == note.label)):
+            if row["id"] != note.id.raw:
+                raise PreconditionError(
+                    f"the label {note.label!r} is taken by snapshot {SnapshotId(row['id'])}",
+                    code="label-taken",
+                    hint="take another label",
+                )
+    row = snapshot_row(root_key, module, note)
+    this = here & (SNAPSHOTS.c.id == note.id.raw)
+    old = find(connection, SNAPSHOTS, this)
+    if old:
+        said = {name: value for name, value in row.items() if value is not None}
+        replace(connection, SNAPSHOTS, this, {**old[0], **said})
+    else:
+        add(connection, SNAPSHOTS, row)
+
+
+def is_step(operation: str, number: int) -> Condition:
+    """Which row a step is."""
+    return (STEPS.c.operation == operation) & (STEPS.c.number == number)
+
+
+def is_of_step(operation: str, number: int) -> Condition:
+    """Which calls are a step's."""
+    return (CALLS.c.operation == operation) & (CALLS.c.step == number)
+
+
+def is_in(root_key: bytes, module: Principal) -> Condition:
+    """Which snapshots are a module's."""
+    return (SNAPSHOTS.c.root_key == root_key) & (SNAPSHOTS.c.module == module.raw)
+
+
+def is_of(root_key: bytes | None, module: Principal | None) -> Condition:
+    """Which operations are a network's, a module's, or both; none means any."""
+    of_network = sql.true() if root_key is None else OPERATIONS.c.root_key == root_key
+    of_module = sql.true() if module is None else OPERATIONS.c.module == module.raw
+    return sql.and_(of_network, of_module)

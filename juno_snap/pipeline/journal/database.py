@@ -1,0 +1,253 @@
+"""The database behind the journal: opened with care, written in short transactions.
+
+Several processes may hold the file open. Each write takes the write lock at its beginning, so that
+it never finds that what it read has changed; who waits, waits up to ``BUSY_TIMEOUT_SECONDS``.
+
+A new file is made under another name and linked to its own when it is complete: a file that is
+there has its tables, or it was damaged.
+"""
+
+import contextlib
+import sqlite3
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, TypeAlias, TypeVar, final
+from urllib.parse import quote
+
+import sqlalchemy as sql
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from juno_snap.errors import PreconditionError
+from juno_snap.files import PRIVATE_DIR_MODE, PRIVATE_MODE, sync_directory, sync_file
+from juno_snap.pipeline.journal import refusals
+from juno_snap.pipeline.journal.ballast import Ballast
+from juno_snap.pipeline.journal.schema import FORMAT, FORMAT_VERSION, TABLES, BrokenRowError
+
+BUSY_TIMEOUT_SECONDS: Final = 10.0
+WAL: Final = "wal"
+WHOLE: Final = "ok"
+BEGINS: Final = "begins"
+"""The execution option that says how a transaction begins."""
+
+SETTINGS: Final = (
+    "synchronous=FULL",  # each commit waits for the disk
+    "foreign_keys=ON",
+    "secure_delete=ON",  # a removed envelope is overwritten
+    "trusted_schema=OFF",
+    "cell_size_check=ON",
+)
+OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+Result = TypeVar("Result")
+Work: TypeAlias = Callable[[sql.Connection], Result]
+
+
+@final
+class Database:
+    """One connection to the journal's file, or to none but memory; for one thread at a time."""
+
+    def __init__(self, path: Path | None, engine: sql.Engine) -> None:
+        self.place = refusals.place_of(path)
+        self._engine = engine
+        self._reading = engine.execution_options(**{BEGINS: "BEGIN"})
+        self._writing = engine.execution_options(**{BEGINS: "BEGIN IMMEDIATE"})
+        self._ballast = None if path is None else Ballast(path.parent)
+
+    @classmethod
+    def open(cls, path: Path, made_by: str) -> "Database":
+        """The database at ``path``; where there is none, a new one.
+
+        Raises:
+            PreconditionError: It is of a newer version, damaged, cannot be written, or has no room.
+            LockedError: Another process holds on to it for too long.
+        """
+        with _os_errors(path):
+            make_directory(path.parent)
+            if _is_missing(path):
+                _make(path, made_by)
+            keep_private(path)
+        database = cls(path, _engine(lambda: _connect(_uri(path))))
+        try:
+            database._check()
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    @classmethod
+    def in_memory(cls, made_by: str) -> "Database":
+        """A database that is gone when it is closed."""
+        database = cls(None, _engine(lambda: _connect(":memory:")))
+        database.write(lambda connection: _make_tables(connection, made_by))
+        return database
+
+    def read(self, work: Work[Result]) -> Result:
+        """What ``work`` returns; it sees the database as it is at one moment."""
+        with self._errors(), self._reading.begin() as connection:
+            return work(connection)
+
+    def write(self, work: Work[Result]) -> Result:
+        """Do ``work`` whole or not at all; on return it is on disk.
+
+        Where the disk is full the ballast is thrown off and ``work`` is done again.
+        """
+        try:
+            return self._write(work)
+        except PreconditionError as error:
+            if error.code != refusals.FULL or self._ballast is None or not self._ballast.drop():
+                raise
+        return self._write(work)
+
+    def make_ready(self, reserve_bytes: int) -> None:
+        """Keep room for ``reserve_bytes`` of rows, and try a write."""
+        if self._ballast is not None:
+            with _os_errors(Path(self.place)):
+                # What is written stands in the log first and then in the file as well.
+                self._ballast.take(2 * reserve_bytes)
+        same = sql.update(FORMAT).values(version=FORMAT.c.version)
+        self._write(lambda connection: connection.execute(same))
+
+    def empty_log(self) -> None:
+        """Move the log into the file, if nobody reads it just now: removed bodies are gone then."""
+        with contextlib.suppress(SQLAlchemyError), self._engine.connect() as connection:
+            _outside_transaction(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def set_log(self) -> None:
+        """Write through a log (WAL) from now on; the file remembers it."""
+        with self._errors(), self._engine.connect() as connection:
+            _outside_transaction(connection, "PRAGMA journal_mode=WAL")
+
+    def close(self) -> None:
+        """Let go of the file and of the room that was kept."""
+        if self._ballast is not None:
+            self._ballast.drop()
+        self._engine.dispose()
+
+    def _write(self, work: Work[Result]) -> Result:
+        with self._errors(), self._writing.begin() as connection:
+            return work(connection)
+
+    def _check(self) -> None:
+        rows = self.read(lambda c: c.execute(sql.select(FORMAT)).mappings().all())
+        if len(rows) != 1 or not isinstance(rows[0]["version"], int):
+            raise refusals.damaged(self.place, "it does not say its version")
+        found, made_by = rows[0]["version"], rows[0]["made_by"]
+        if found > FORMAT_VERSION:
+            raise refusals.newer(self.place, found, FORMAT_VERSION, made_by)
+        if found < FORMAT_VERSION:
+            raise refusals.damaged(self.place, f"there is no format {found}")
+        if self._pragma("journal_mode") != WAL:
+            raise refusals.damaged(self.place, "its header was changed")
+        whole = self._pragma("integrity_check(1)")
+        if whole != WHOLE:
+            raise refusals.damaged(self.place, str(whole))
+
+    def _pragma(self, text: str) -> object:
+        return self.read(lambda c: c.exec_driver_sql(f"PRAGMA {text}").scalar())
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise refusals.of_sqlite_error(self.place, error.orig or error) from error
+        except (BrokenRowError, SQLAlchemyError) as error:
+            raise refusals.damaged(self.place, str(error)) from error
+
+
+def make_directory(path: Path) -> None:
+    """Make the folder where state lives, for its owner only; one that is there stays as it is."""
+    path.mkdir(mode=PRIVATE_DIR_MODE, parents=True, exist_ok=True)
+
+
+def keep_private(path: Path) -> None:
+    """Close ``path`` to everybody but its owner; a signed call may stand in it."""
+    if path.stat().st_mode & OTHERS:
+        path.chmod(PRIVATE_MODE)
+
+
+def _is_missing(path: Path) -> bool:
+    """Whether there is no journal yet.
+
+    Raises:
+        PreconditionError: There is none, but its log is there: somebody took the file away.
+    """
+    if path.exists():
+        return False
+    if path.with_name(f"{path.name}-wal").exists() and not path.exists():
+        raise refusals.damaged(str(path), "the file is gone, its log (-wal) is still there")
+    return True
+
+
+def _make(path: Path, made_by: str) -> None:
+    """Make the journal, unless another process is quicker."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".journal.") as folder:
+        draft = Path(folder) / path.name
+        draft.touch(PRIVATE_MODE)
+        database = Database(draft, _engine(lambda: _connect(_uri(draft))))
+        try:
+            database.set_log()
+            database.write(lambda connection: _make_tables(connection, made_by))
+        finally:
+            database.close()
+        sync_file(draft)
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+    sync_directory(path.parent)
+
+
+def _make_tables(connection: sql.Connection, made_by: str) -> None:
+    TABLES.create_all(connection)
+    connection.execute(sql.insert(FORMAT).values(version=FORMAT_VERSION, made_by=made_by))
+
+
+def _uri(path: Path) -> str:
+    """The file's address for SQLite; one that is missing is not made."""
+    return f"file:{quote(str(path.absolute()))}?mode=rw"
+
+
+def _connect(name: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        name,
+        uri=name.startswith("file:"),
+        timeout=BUSY_TIMEOUT_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        for setting in SETTINGS:
+            connection.execute(f"PRAGMA {setting}").close()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _engine(connect: Callable[[], sqlite3.Connection]) -> sql.Engine:
+    engine = sql.create_engine("sqlite://", creator=connect, poolclass=StaticPool)
+
+    def begin(connection: sql.Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options()[BEGINS])
+
+    sql.event.listen(engine, "begin", begin)
+    return engine
+
+
+def _outside_transaction(connection: sql.Connection, statement: str) -> None:
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(statement)
+        cursor.fetchall()
+    finally:
+        cursor.close()
+
+
+@contextlib.contextmanager
+def _os_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise refusals.of_os_error(str(path), error) from error

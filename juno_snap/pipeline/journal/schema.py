@@ -1,0 +1,151 @@
+"""The tables of the journal, and how its values become rows and come back.
+
+The format, version 1 (**Format**: a change is a new version):
+
+* Columns have types that every SQL database knows. Times are nanoseconds since 1970, UTC.
+  Structured values are JSON text. Identifiers are the platform's bytes.
+* ``checksum`` is the CRC-32 of the other columns of its row, in their order. The database notices a
+  broken page, not a changed letter in it; a wrong snapshot id must not be believed.
+* Operations, then their steps by number, then the calls of a step by position. Snapshots are keyed
+  by network (root key) and module.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+import sqlalchemy as sql
+
+FORMAT_VERSION: Final = 1
+
+Row: TypeAlias = dict[str, object]
+
+TABLES: Final = sql.MetaData()
+
+FORMAT: Final = sql.Table(
+    "journal_format",
+    TABLES,
+    sql.Column("version", sql.Integer, primary_key=True, autoincrement=False),
+    sql.Column("made_by", sql.Text, nullable=False),
+)
+"""One row. ``made_by`` is the version of the program that made the file."""
+
+OPERATIONS: Final = sql.Table(
+    "operations",
+    TABLES,
+    sql.Column("place", sql.Integer, primary_key=True),
+    sql.Column("id", sql.Text, nullable=False, unique=True),
+    sql.Column("kind", sql.Text, nullable=False),
+    sql.Column("network", sql.Text, nullable=False),
+    sql.Column("root_key", sql.LargeBinary, nullable=False),
+    sql.Column("module", sql.LargeBinary, nullable=False),
+    sql.Column("principal", sql.LargeBinary, nullable=False),
+    sql.Column("began_at_ns", sql.BigInteger, nullable=False),
+    sql.Column("digest", sql.LargeBinary, nullable=False),
+    sql.Column("program", sql.Text, nullable=False),
+    sql.Column("kept", sql.Text, nullable=False),
+    sql.Column("host", sql.Text, nullable=False),
+    sql.Column("pid", sql.Integer, nullable=False),
+    sql.Column("made_by", sql.Text, nullable=False),
+    sql.Column("finished_at_ns", sql.BigInteger),
+    sql.Column("outcome", sql.Text),
+    sql.Column("report", sql.Text),
+    sql.Column("checksum", sql.BigInteger, nullable=False),
+)
+"""``place`` counts up in the order of beginning; it is the database's and not in the checksum."""
+
+STEPS: Final = sql.Table(
+    "steps",
+    TABLES,
+    sql.Column("operation", sql.Text, sql.ForeignKey("operations.id"), primary_key=True),
+    sql.Column("number", sql.Integer, primary_key=True, autoincrement=False),
+    sql.Column("name", sql.Text, nullable=False),
+    sql.Column("leg", sql.Text, nullable=False),
+    sql.Column("state", sql.Text, nullable=False),
+    sql.Column("began_at_ns", sql.BigInteger, nullable=False),
+    sql.Column("ended_at_ns", sql.BigInteger),
+    sql.Column("seen", sql.Text, nullable=False),
+    sql.Column("evidence", sql.Text, nullable=False),
+    sql.Column("checksum", sql.BigInteger, nullable=False),
+)
+
+CALLS: Final = sql.Table(
+    "calls",
+    TABLES,
+    sql.Column("operation", sql.Text, primary_key=True),
+    sql.Column("step", sql.Integer, primary_key=True, autoincrement=False),
+    sql.Column("position", sql.Integer, primary_key=True, autoincrement=False),
+    sql.Column("request_id", sql.LargeBinary, nullable=False),
+    sql.Column("canister_id", sql.LargeBinary, nullable=False),
+    sql.Column("effective_canister_id", sql.LargeBinary, nullable=False),
+    sql.Column("method", sql.Text, nullable=False),
+    sql.Column("expires_at_ns", sql.BigInteger, nullable=False),
+    sql.Column("signed_after_ns", sql.BigInteger, nullable=False),
+    sql.Column("state", sql.Text, nullable=False),
+    sql.Column("certified_at_ns", sql.BigInteger),
+    sql.Column("checksum", sql.BigInteger, nullable=False),
+    sql.Column("body", sql.LargeBinary),
+    sql.ForeignKeyConstraint(["operation", "step"], ["steps.operation", "steps.number"]),
+    sql.UniqueConstraint("operation", "step", "request_id"),
+)
+"""The body stands last, so that the rest of a row is read without it."""
+
+SNAPSHOTS: Final = sql.Table(
+    "snapshots",
+    TABLES,
+    sql.Column("root_key", sql.LargeBinary, primary_key=True),
+    sql.Column("module", sql.LargeBinary, primary_key=True),
+    sql.Column("id", sql.LargeBinary, primary_key=True),
+    sql.Column("purpose", sql.Text),
+    sql.Column("operation", sql.Text),
+    sql.Column("label", sql.Text),
+    sql.Column("is_protected", sql.Boolean, nullable=False),
+    sql.Column("checksum", sql.BigInteger, nullable=False),
+    sql.UniqueConstraint("root_key", "module", "label"),
+)
+"""``operation`` refers to none where the snapshot came from elsewhere."""
+
+
+class BrokenRowError(Exception):
+    """A row is not what was written; stays in this package."""
+
+
+NOT_CHECKED: Final = frozenset({"place", "checksum"})
+
+
+def to_json(value: object) -> str:
+    """JSON text, in the order given."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def checked(table: sql.Table, row: Mapping[str, object]) -> Row:
+    """``row`` with its checksum; it has every column but the ones that the database sets."""
+    return {**row, "checksum": checksum(table, row)}
+
+
+def is_whole(table: sql.Table, row: Mapping[str, object]) -> bool:
+    """Whether ``row`` is what was written."""
+    return row["checksum"] == checksum(table, row)
+
+
+def checksum(table: sql.Table, row: Mapping[str, object]) -> int:
+    """CRC-32 of the columns: of each a letter for its type, its length, and its bytes."""
+    crc = 0
+    for column in table.columns:
+        if column.name not in NOT_CHECKED:
+            kind, data = _bytes_of(row[column.name])
+            crc = zlib.crc32(data, zlib.crc32(f"{kind}{len(data)}:".encode(), crc))
+    return crc
+
+
+def _bytes_of(value: object) -> tuple[Literal["n", "b", "t", "i"], bytes]:
+    match value:
+        case None:
+            return "n", b""
+        case bytes():
+            return "b", value
+        case str():
+            return "t", value.encode()
+        case _:
+            return "i", str(value).encode()
