@@ -293,8 +293,8 @@ def test_the_plan_document_has_the_members_that_scripts_read():
     plan = document["plan"]
     assert {"steps", "refusals", "warnings", "update_calls", "cycles", "asks"} <= plan.keys()
     assert plan["cycles"].keys() == {
-        "available", "freezing_reserve", "ingress", "snapshot", "snapshot_reserve",
-        "install_reserve", "going_back", "ok",
+        "available", "required", "freezing_reserve", "ingress", "snapshot", "snapshot_reserve",
+        "install_reserve", "install", "going_back", "ok", "going_back_ok",
     }  # fmt: skip
     assert plan["cycles"]["available"] == "5000000000000"
     assert plan["cycles"]["ok"] is True
