@@ -76,7 +76,14 @@ def decide(
     if not fits_one_message(wasm, arg):
         staging = plan_staging(wasm, seen.stored_chunks, clear=request.clear_chunks)
     refusals = _refusals_by_content(seen, request, wasm, arg)
-    choice = choose_snapshots(request.snapshots, seen.snapshots, module=seen.module)
+    choice = choose_snapshots(
+        request.snapshots,
+        seen.snapshots,
+        notes=seen.notes,
+        module=seen.module,
+        installed_at_ns=seen.info.last_install_at_ns,
+        may_touch_protected=request.force,
+    )
     if isinstance(choice, Refusal):
         refusals.append(choice)
         choice = SnapshotChoice(take=True)
@@ -120,14 +127,14 @@ def asks_of(seen: Observation, request: UpgradeRequest) -> tuple[Refusal, ...]:
 def _make_room(
     seen: Observation, choice: SnapshotChoice, work: Work, costs: CostProfile
 ) -> tuple[CyclesEstimate, SnapshotId | None]:
-    """The cost, and the snapshot that the new one replaces because there is no room for both."""
+    """The cost, and the snapshot that the new one replaces at once."""
     beside = estimate(seen.status, work, costs=costs)
     has_room = len(seen.snapshots) < SNAPSHOTS_MAX and beside.ok
-    if has_room or not choice.give_up:
+    if not choice.give_up or (has_room and not choice.gives_up_at_once):
         return beside, None
-    oldest = next(old for old in seen.snapshots if old.id == choice.give_up[0])
-    instead = replace(work, freed_bytes=oldest.total_size_bytes)
-    return estimate(seen.status, instead, costs=costs), oldest.id
+    first = next(old for old in seen.snapshots if old.id == choice.give_up[0])
+    instead = replace(work, freed_bytes=first.total_size_bytes)
+    return estimate(seen.status, instead, costs=costs), first.id
 
 
 def _work(

@@ -11,6 +11,7 @@ from juno_snap.ids import Principal
 from juno_snap.management.client import ManagementClient
 from juno_snap.management.types import CanisterStatus, CertifiedInfo, Snapshot
 from juno_snap.pipeline import codes
+from juno_snap.pipeline.notes import Notes
 from juno_snap.pipeline.report import Evidence, StepReport, hex_or_none, rfc3339
 from juno_snap.pipeline.resolve import oldest_first
 from juno_snap.pipeline.runner import Steps
@@ -39,6 +40,8 @@ class Observation:
     """The installed code uses Motoko's enhanced orthogonal persistence."""
     package: bytes | None = field(repr=False)
     """Content of ``juno:package`` (JSON), none where it is proven absent."""
+    notes: Notes = field(default_factory=dict)
+    """What this machine knows of the snapshots beyond what is certified."""
 
     @property
     def module_hash(self) -> bytes | None:

@@ -11,7 +11,7 @@ from juno_snap.pipeline.costs import DEFAULT_COSTS, CostProfile, cycles_text
 from juno_snap.pipeline.decide import Decision, asks_of, decide, is_unchanged
 from juno_snap.pipeline.observe import Observation
 from juno_snap.pipeline.plan_parts import OBSERVE, Outline, PlannedStep, Remark
-from juno_snap.pipeline.policy import NoOverwrite
+from juno_snap.pipeline.policy import NoOverwrite, giving_up
 from juno_snap.pipeline.report import SCHEMA, Json, hex_or_none
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.transfer import UPLOADS_AT_ONCE
@@ -132,11 +132,7 @@ def _warnings(seen: Observation, request: UpgradeRequest, decision: Decision) ->
     if not decision.takes_snapshot:
         yield _no_way_back(seen, request)
     if decision.replaced is not None:
-        yield Remark(
-            code="way-back-given-up",
-            text=f"there is no room for two: snapshot {decision.replaced} is given up before the "
-            "new code is verified",
-        )
+        yield giving_up(decision.replaced, seen.notes)
     if isinstance(decision.mode, Reinstall):
         yield Remark(code="data-wiped", text="a reset wipes all data of the module")
     if seen.is_persistent and request.memory_persistence == "replace":

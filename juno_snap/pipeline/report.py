@@ -14,6 +14,7 @@ from juno_snap.errors import OperationError, OutcomeUnknownError
 from juno_snap.events import StepOutcome
 from juno_snap.ids import Principal, SnapshotId
 from juno_snap.management.types import Snapshot
+from juno_snap.pipeline.journal.records import SnapshotNote
 from juno_snap.units import NS_PER_SECOND
 
 SCHEMA: Final = 1
@@ -44,14 +45,14 @@ def operation_id(began_at_ns: int) -> str:
     return f"{moment:%Y%m%d-%H%M%S}-{rest_ns // 1000:06}"
 
 
-def snapshot_json(snapshot: Snapshot) -> Json:
-    """One snapshot; label and protection are not kept yet."""
+def snapshot_json(snapshot: Snapshot, note: SnapshotNote | None = None) -> Json:
+    """One snapshot, as far as it is known."""
     return {
         "id": str(snapshot.id),
         "taken_at": rfc3339(snapshot.taken_at_ns),
         "total_size_bytes": snapshot.total_size_bytes,
-        "label": None,
-        "protected": False,
+        "label": note.label if note else None,
+        "protected": note.is_protected if note else False,
     }
 
 
@@ -188,12 +189,15 @@ class SnapshotReport:
     snapshot: Snapshot | None
     """None where it could not be taken."""
     replaced: tuple[SnapshotId, ...] = ()
+    note: SnapshotNote | None = None
+    """Its label and protection."""
 
     def to_json(self) -> Json:
         """The document of ``snapshot create``."""
+        taken = None if self.snapshot is None else snapshot_json(self.snapshot, self.note)
         return {
             **self.facts.to_json(),
-            "snapshot": None if self.snapshot is None else snapshot_json(self.snapshot),
+            "snapshot": taken,
             "replaced": [str(gone) for gone in self.replaced],
         }
 

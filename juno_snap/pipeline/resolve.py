@@ -6,8 +6,11 @@ from typing import Final
 from juno_snap.errors import InputError, NotFoundError
 from juno_snap.ids import PRINCIPAL_MAX_BYTES, SNAPSHOT_ID_MIN_BYTES, Principal
 from juno_snap.management.types import Snapshot
+from juno_snap.pipeline.notes import Notes, holder_of, is_spare, note_of
 
 LIST_HINT: Final = "list the ids with: juno-snap snapshot list"
+NO_STATE_TO_RETURN_TO: Final = frozenset({"safety", "rehearsal", "upload"})
+"""Purposes of snapshots that ``latest`` never means; ``upload``: half of it may be missing."""
 
 
 def oldest_first(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
@@ -15,23 +18,66 @@ def oldest_first(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
     return sorted(snapshots, key=lambda snapshot: (snapshot.taken_at_ns, snapshot.id))
 
 
-def resolve_snapshot(text: str, snapshots: Sequence[Snapshot], *, module: Principal) -> Snapshot:
-    """The snapshot that ``text`` names: ``latest``, ``oldest``, an id or a unique beginning of it.
+def oldest_spare(snapshots: Sequence[Snapshot], notes: Notes) -> Snapshot | None:
+    """The one that ``oldest`` means where it is to go.
+
+    Never a protected or safety snapshot, or an unfinished operation's: those go by name only.
+    """
+    for snapshot in oldest_first(snapshots):
+        if is_spare(note_of(notes, snapshot.id)):
+            return snapshot
+    return None
+
+
+def resolve_snapshot(
+    text: str, snapshots: Sequence[Snapshot], *, notes: Notes, module: Principal
+) -> Snapshot:
+    """The snapshot that ``text`` names.
+
+    ``latest``, ``oldest``, a label, an id or a unique beginning of one. ``latest`` is the newest
+    that is a state to return to: never scrap, safety, rehearsal or half-uploaded ones. ``oldest``
+    is the oldest of all; what is to go is chosen by ``oldest_spare``.
 
     Raises:
-        InputError: Not hexadecimal, or the beginning of more than one id.
+        InputError: Neither a label nor hexadecimal, or the beginning of more than one id.
         NotFoundError: No such snapshot, or the id is another module's.
     """
     there = oldest_first(snapshots)
     wanted = text.strip().lower()
-    if wanted in {"latest", "oldest"}:
-        if not there:
-            raise NotFoundError(f"module {module} has no snapshot", code="snapshot-not-found")
-        return there[-1 if wanted == "latest" else 0]
-    wanted = wanted.removeprefix("0x")
+    if wanted == "latest":
+        return _latest(there, notes, module)
+    if wanted == "oldest" and there:
+        return there[0]
+    if wanted == "oldest":
+        raise _none_there(module)
+    labelled = holder_of(wanted, [snapshot.id for snapshot in there], notes)
+    for snapshot in there:
+        if snapshot.id == labelled:
+            return snapshot
+    return _by_id(text, there, module)
+
+
+def _latest(there: Sequence[Snapshot], notes: Notes, module: Principal) -> Snapshot:
+    for snapshot in reversed(there):
+        note = note_of(notes, snapshot.id)
+        if not note.is_scrap and note.purpose not in NO_STATE_TO_RETURN_TO:
+            return snapshot
+    if not there:
+        raise _none_there(module)
+    raise NotFoundError(
+        f"module {module} has no snapshot that 'latest' could mean: what is there was saved before "
+        "going back, or taken by runs that did not end well",
+        code="snapshot-not-found",
+        hint="name one by its id: juno-snap snapshot list shows them",
+    )
+
+
+def _by_id(text: str, there: Sequence[Snapshot], module: Principal) -> Snapshot:
+    wanted = text.strip().lower().removeprefix("0x")
     if not wanted or not set(wanted) <= set("0123456789abcdef"):
         raise InputError(
-            f"{text!r} names no snapshot: it is neither latest, oldest nor hexadecimal",
+            f"{text!r} names no snapshot: it is no label of this module, and neither latest, "
+            "oldest nor hexadecimal",
             value=text,
             code="invalid-snapshot-id",
             hint=LIST_HINT,
@@ -52,6 +98,10 @@ def resolve_snapshot(text: str, snapshots: Sequence[Snapshot], *, module: Princi
                 code="ambiguous-snapshot-id",
                 hint=f"give more of it: {', '.join(str(snapshot.id) for snapshot in found)}",
             )
+
+
+def _none_there(module: Principal) -> NotFoundError:
+    return NotFoundError(f"module {module} has no snapshot", code="snapshot-not-found")
 
 
 def _not_found(text: str, wanted: str, module: Principal) -> NotFoundError:

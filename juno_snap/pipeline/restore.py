@@ -60,7 +60,7 @@ async def prepare_restore(
     """
     clock = clock or system_clock()
     seen, observed = await observe_as_step(client, module, observer=observer, clock=clock)
-    snapshot = resolve_snapshot(which, seen.snapshots, module=module)
+    snapshot = resolve_snapshot(which, seen.snapshots, notes=seen.notes, module=module)
     metadata = await client.read_canister_snapshot_metadata(module, snapshot.id)
     plan = plan_restore(seen, snapshot, metadata, may_discard=discard_current, costs=costs)
     return PreparedRestore(
@@ -175,7 +175,9 @@ class _Restore:
 
     async def _save(self) -> Evidence:
         operation = self._operation
-        taken = await operation.hurried.take_canister_snapshot(operation.module)
+        taken = await operation.hurried.take_canister_snapshot(
+            operation.module, replace=self._plan.replaced
+        )
         self._safety = taken.id
         return snapshot_json(taken)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, final
 
-from juno_snap.ids import Principal
+from juno_snap.ids import Principal, SnapshotId
 from juno_snap.management.types import Snapshot, SnapshotMetadata
 from juno_snap.pipeline.costs import (
     DEFAULT_COSTS,
@@ -17,6 +17,7 @@ from juno_snap.pipeline.costs import (
 )
 from juno_snap.pipeline.observe import Observation
 from juno_snap.pipeline.plan_parts import OBSERVE, Outline, PlannedStep, Refusal, Remark
+from juno_snap.pipeline.policy import choose_scrap
 from juno_snap.pipeline.report import SCHEMA, Json, rfc3339, snapshot_json
 from juno_snap.units import SNAPSHOTS_MAX
 
@@ -33,6 +34,8 @@ class RestorePlan:
     snapshot: Snapshot
     takes_safety_snapshot: bool
     """Of the state that is about to be lost."""
+    replaced: SnapshotId | None
+    """Scrap that the safety snapshot takes the place of, where there is no room beside it."""
     may_discard: bool
     """Go on where the safety snapshot cannot be taken."""
     sends_stop: bool
@@ -44,11 +47,13 @@ class RestorePlan:
 
     def to_json(self) -> Json:
         """The document of ``snapshot restore --dry-run``."""
+        replaced = None if self.replaced is None else str(self.replaced)
         return {
             "schema": SCHEMA,
             "plan": {
                 "module": str(self.module),
                 "snapshot": snapshot_json(self.snapshot),
+                "replaced": replaced,
                 "versions_passed": self.versions_passed,
                 **self.outline.to_json(),
             },
@@ -65,36 +70,65 @@ def plan_restore(
 ) -> RestorePlan:
     """How ``snapshot`` is loaded into the module that was ``seen``, or why it is not.
 
-    A module without code has no state to save, and the network takes no snapshot of nothing.
+    A module without code has no state to save, and the network takes no snapshot of nothing. Where
+    there is no room for a safety snapshot, it takes the place of scrap.
     """
     has_state = seen.module_hash is not None
-    takes_safety = has_state and len(seen.snapshots) < SNAPSHOTS_MAX
-    size = snapshot_size_bytes(seen.status) if takes_safety else None
-    work = Work(messages=RESTORE_MESSAGES, payload_bytes=0, snapshot_bytes=size, installs=False)
-    cycles = estimate(seen.status, work, costs=costs)
-    refusals = []
+    scrap = choose_scrap(
+        seen.snapshots,
+        notes=seen.notes,
+        installed_at_ns=seen.info.last_install_at_ns,
+        needed=snapshot.id,
+    )
+    has_slot = len(seen.snapshots) < SNAPSHOTS_MAX
+    takes_safety = has_state and (has_slot or scrap is not None)
+    cycles = _estimate(seen, costs, takes_safety=takes_safety)
+    if not takes_safety or (has_slot and cycles.ok):
+        scrap = None
+    if scrap is not None:
+        cycles = _estimate(seen, costs, takes_safety=True, freed_bytes=scrap.total_size_bytes)
+    refusal = None
     if has_state and not takes_safety:
-        refusals.append(_NO_SLOT)
-    if takes_safety and not cycles.ok:
-        refusals.append(_too_few_cycles(cycles))
-    sends_stop = seen.status.status != "stopped"
+        refusal = _NO_SLOT
+    elif takes_safety and not cycles.ok:
+        refusal = _too_few_cycles(cycles)
     passed = max(0, (seen.status.version or 0) - metadata.canister_version)
     return RestorePlan(
         module=seen.module,
         snapshot=snapshot,
         takes_safety_snapshot=takes_safety,
+        replaced=None if scrap is None else scrap.id,
         may_discard=may_discard,
-        sends_stop=sends_stop,
+        sends_stop=seen.status.status != "stopped",
         sends_start=seen.is_running,
         versions_passed=passed,
         outline=Outline(
-            steps=tuple(_steps(seen, snapshot, takes_safety=takes_safety, sends_stop=sends_stop)),
-            refusals=() if may_discard else tuple(refusals),
+            steps=tuple(_steps(seen, snapshot, saves=_place(scrap) if takes_safety else None)),
+            refusals=() if may_discard or refusal is None else (refusal,),
             asks=(),
             warnings=tuple(_warnings(seen, metadata, passed, takes_safety=takes_safety)),
             cycles=cycles,
         ),
     )
+
+
+def _estimate(
+    seen: Observation, costs: CostProfile, *, takes_safety: bool, freed_bytes: int = 0
+) -> CyclesEstimate:
+    work = Work(
+        messages=RESTORE_MESSAGES,
+        payload_bytes=0,
+        snapshot_bytes=snapshot_size_bytes(seen.status) if takes_safety else None,
+        freed_bytes=freed_bytes,
+        installs=False,
+    )
+    return estimate(seen.status, work, costs=costs)
+
+
+def _place(scrap: Snapshot | None) -> str:
+    if scrap is None:
+        return "in a free slot"
+    return f"in place of {scrap.id}, which a run took that did not end well"
 
 
 _NO_SLOT: Final = Refusal(
@@ -115,19 +149,17 @@ def _too_few_cycles(cycles: CyclesEstimate) -> Refusal:
     )
 
 
-def _steps(
-    seen: Observation, snapshot: Snapshot, *, takes_safety: bool, sends_stop: bool
-) -> Iterator[PlannedStep]:
+def _steps(seen: Observation, snapshot: Snapshot, *, saves: str | None) -> Iterator[PlannedStep]:
     yield PlannedStep(
         name="observe",
         text=f"{OBSERVE.text}, then what the snapshot is made of",
         update_calls=OBSERVE.update_calls + 1,
         rounds=2,
     )
-    if sends_stop:
+    if seen.status.status != "stopped":
         yield PlannedStep(name="stop", text="stop the module")
-    if takes_safety:
-        yield PlannedStep(name="safety-snapshot", text="save the present state in a free slot")
+    if saves is not None:
+        yield PlannedStep(name="safety-snapshot", text=f"save the present state {saves}")
     taken = rfc3339(snapshot.taken_at_ns)
     yield PlannedStep(name="load", text=f"load snapshot {snapshot.id}, taken {taken}")
     if seen.is_running:

@@ -127,7 +127,7 @@ async def show_snapshot(
         PreconditionError: The caller may not see it, or the module is frozen.
     """
     listed = await list_snapshots(client, module)
-    snapshot = resolve_snapshot(which, listed.snapshots, module=module)
+    snapshot = resolve_snapshot(which, listed.snapshots, notes={}, module=module)
     metadata = await client.read_canister_snapshot_metadata(module, snapshot.id)
     return SnapshotDetail(
         module=module,

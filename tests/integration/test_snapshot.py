@@ -105,7 +105,7 @@ async def test_a_beginning_of_several_ids_is_refused(client):
         await client.take_canister_snapshot(module)
     listed = await list_snapshots(client, module)
     with pytest.raises(InputError):
-        resolve_snapshot("0000", listed.snapshots, module=module)
+        resolve_snapshot("0000", listed.snapshots, notes={}, module=module)
 
 
 async def test_only_a_controller_sees_the_snapshots(client, replica):

@@ -198,7 +198,10 @@ def delete(
             chosen = (
                 there
                 if all_of_them
-                else [resolve_snapshot(text, there, module=choice.id) for text in which or []]
+                else [
+                    resolve_snapshot(text, there, notes={}, module=choice.id)
+                    for text in which or []
+                ]
             )
             ids = list(dict.fromkeys(snapshot.id for snapshot in chosen))
             names = [str(each) for each in ids]

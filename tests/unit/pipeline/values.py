@@ -10,6 +10,7 @@ from juno_snap.management.types import (
     MemoryMetrics,
     Snapshot,
 )
+from juno_snap.pipeline.journal.records import SnapshotNote
 from juno_snap.pipeline.observe import Observation
 from juno_snap.pipeline.wasm_file import check_wasm
 from juno_snap.units import MIB
@@ -61,6 +62,34 @@ def snapshots(count: int) -> tuple[Snapshot, ...]:
         Snapshot(id=snapshot_id(number), taken_at_ns=1000 + number, total_size_bytes=MIB)
         for number in range(count)
     )
+
+
+def note(
+    number: int, purpose=None, operation=None, outcome=None, *, label=None, is_protected=False
+) -> SnapshotNote:
+    """What is known of the snapshot with that number."""
+    return SnapshotNote(
+        id=snapshot_id(number),
+        purpose=purpose,
+        operation=operation,
+        operation_outcome=outcome,
+        label=label,
+        is_protected=is_protected,
+    )
+
+
+def upgrade_note(number: int, **more) -> SnapshotNote:
+    """A snapshot of an upgrade that ended well."""
+    return note(number, "upgrade", f"op-{number}", "upgraded", **more)
+
+
+def scrap_note(number: int, outcome="rolled-back", **more) -> SnapshotNote:
+    """A snapshot of an upgrade that did not."""
+    return note(number, "upgrade", f"op-{number}", outcome, **more)
+
+
+def notes(*known: SnapshotNote) -> dict[SnapshotId, SnapshotNote]:
+    return {each.id: each for each in known}
 
 
 def status(**changes) -> CanisterStatus:
