@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal, TypeAlias, final, get_args
 
 from juno_snap.errors import ConfigError
@@ -97,6 +98,7 @@ class HookContext:
     operation: str
     kind: OperationKind
     network: str
+    """What ``--network`` takes."""
     module: Principal
     point: HookPoint
     step_outcome: str | None = None
@@ -110,6 +112,10 @@ class HookContext:
     error_message: str = ""
     """Of the first error, empty where there is none."""
     rehearsal: bool = False
+    root_key: bytes = b""
+    """DER; empty where it is not told."""
+    state: Path | None = None
+    """The state directory, where there is one."""
 
     def to_json(self) -> dict[str, object]:
         """The document that a command reads from its standard input."""
@@ -130,8 +136,12 @@ class HookContext:
         }
 
     def to_environment(self) -> dict[str, str]:
-        """The same as variables; what is not known is empty, and no is empty too."""
-        return {
+        """The same as variables; what is not known is empty, and no is empty too.
+
+        With the root key and the state directory a ``juno-snap`` that the hook runs reaches the
+        same network and reads the same history.
+        """
+        variables = {
             "JUNO_SNAP_OPERATION": self.operation,
             "JUNO_SNAP_KIND": self.kind,
             "JUNO_SNAP_NETWORK": self.network,
@@ -145,6 +155,11 @@ class HookContext:
             "JUNO_SNAP_ERROR_MESSAGE": self.error_message[:VARIABLE_MAX_CHARS],
             "JUNO_SNAP_REHEARSAL": "1" if self.rehearsal else "",
         }
+        if self.root_key:
+            variables["JUNO_SNAP_ROOT_KEY"] = self.root_key.hex()
+        if self.state is not None:
+            variables["JUNO_SNAP_STATE"] = str(self.state)
+        return variables
 
 
 @final

@@ -94,6 +94,19 @@ async def run_command(
     on cancellation the whole group is ended before this returns (or raises). ``environment`` is
     all that it gets: see ``clean_environment``. A command that cannot be run is a ``problem``.
     """
+    try:
+        return await _run(argv, stdin, environment, timeout_seconds, cwd)
+    except (OSError, ValueError) as error:
+        return CommandResult(exit_code=None, output="", problem=_why_not(argv, error, cwd))
+
+
+async def _run(
+    argv: Sequence[str],
+    stdin: bytes,
+    environment: Mapping[str, str],
+    timeout_seconds: float,
+    cwd: Path | None,
+) -> CommandResult:
     with _listening() as (output, pipe):
         starting = asyncio.ensure_future(_start(argv, stdin, pipe, environment, cwd))
         try:
@@ -102,8 +115,6 @@ async def run_command(
             with contextlib.suppress(OSError, ValueError):
                 await _end_group(await starting)
             raise
-        except (OSError, ValueError) as error:
-            return CommandResult(exit_code=None, output="", problem=_why_not(argv, error, cwd))
         finally:
             os.close(pipe)
         problem = await _wait(process, timeout_seconds)
