@@ -11,7 +11,14 @@ from juno_snap.agent.agent import Agent
 from juno_snap.errors import DecodeError, TransportError
 from juno_snap.ids import Principal
 from juno_snap.management.certified import read_metadata
-from juno_snap.wire.candid import Interface, format_reply, parse_arguments, parse_interface
+from juno_snap.wire.candid import (
+    Differences,
+    Interface,
+    compare_interfaces,
+    format_reply,
+    parse_arguments,
+    parse_interface,
+)
 
 INTERFACE_METADATA: Final = "candid:service"
 """Source: interface specification, "Canister metadata"; written by Motoko and by Rust's tools."""
@@ -70,6 +77,17 @@ def interface_of(content: bytes) -> Interface | None:
         return parse_interface(content.decode())
     except (DecodeError, UnicodeDecodeError):
         return None
+
+
+def interface_differences(new: bytes, old: bytes) -> Differences | None:
+    """What callers that know the ``candid:service`` section ``old`` meet behind ``new``.
+
+    None where one of them is not understood.
+    """
+    new_interface, old_interface = interface_of(new), interface_of(old)
+    if new_interface is None or old_interface is None:
+        return None
+    return compare_interfaces(new_interface, old_interface)
 
 
 def init_argument(text: str, content: bytes | None) -> bytes:

@@ -3,6 +3,7 @@
 Source: interface specification, "The system state tree".
 """
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from juno_snap.agent.agent import Agent
@@ -67,9 +68,24 @@ async def read_metadata(
         TransportError: No answer, only old ones, or a private section of somebody else's.
         TrustError: The answer does not hold, or shows neither the section nor its absence.
     """
-    path = state_path(canister_id, "metadata", name)
-    certificate = await agent.read_state(canister_id, [path], not_before_ns=not_before_ns)
-    return certificate.find(path, f"the metadata section {name!r}")
+    sections = await read_metadata_sections(
+        agent, canister_id, (name,), not_before_ns=not_before_ns
+    )
+    return sections[name]
+
+
+async def read_metadata_sections(
+    agent: Agent, canister_id: Principal, names: Sequence[str], *, not_before_ns: int = 0
+) -> dict[str, bytes | None]:
+    """Metadata sections by name, all of one certificate. Raises as ``read_metadata``."""
+    paths = {name: state_path(canister_id, "metadata", name) for name in names}
+    certificate = await agent.read_state(
+        canister_id, list(paths.values()), not_before_ns=not_before_ns
+    )
+    return {
+        name: certificate.find(path, f"the metadata section {name!r}")
+        for name, path in paths.items()
+    }
 
 
 def _principals(leaf: bytes) -> tuple[Principal, ...]:

@@ -1,6 +1,6 @@
 """The management canister of one network, on behalf of one identity."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import final
 
 from juno_snap.agent.agent import Agent
@@ -319,6 +319,14 @@ class ManagementClient:
         """
         return await certified.read_metadata(
             self.agent, canister_id, name, not_before_ns=not_before_ns
+        )
+
+    async def metadata_sections(
+        self, canister_id: Principal, names: Sequence[str], *, not_before_ns: int = 0
+    ) -> Mapping[str, bytes | None]:
+        """Several sections by name, all of one moment. Raises as ``metadata``."""
+        return await certified.read_metadata_sections(
+            self.agent, canister_id, names, not_before_ns=not_before_ns
         )
 
     async def _change(self, call: ManagementCall) -> int:

@@ -271,6 +271,8 @@ async def test_metadata_is_absent_only_when_proven(replica):
         assert await nobody.metadata(module, "version") == b"1.2.3"
         assert await nobody.metadata(module, "absent") is None
         assert await client.metadata(module, "secret") == b"code"
+        several = await client.metadata_sections(module, ["version", "secret", "absent"])
+        assert several == {"version": b"1.2.3", "secret": b"code", "absent": None}
         with pytest.raises(TransportError) as caught:
             await nobody.metadata(module, "secret")
         assert caught.value.status == 403
