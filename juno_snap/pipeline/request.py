@@ -4,12 +4,15 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias, final
 
 from juno_snap.errors import InputError
+from juno_snap.pipeline.checks.model import CheckSpec
 from juno_snap.pipeline.policy import FreeSlot, PersistencePolicy, SnapshotPolicy
 
 NO_ARGUMENT: Final = b"DIDL\x00\x00"
 """Candid of ``()``: what a module gets that asks for nothing."""
 
 STOP_TIMEOUT_SECONDS: Final = 60.0
+HEALTH_TIMEOUT_SECONDS: Final = 60.0
+ROLLBACK_WINDOW_SECONDS: Final = 600.0
 
 FoundStopped: TypeAlias = Literal["ask", "start", "leave-stopped"]
 
@@ -39,8 +42,18 @@ class UpgradeRequest:
     """Empty the chunk store before, whatever is in it."""
     sha256: bytes | None = None
     """The only Wasm that may be installed."""
+    checks: tuple[CheckSpec, ...] = ()
+    """What must hold on the new code."""
+    health_timeout_seconds: float = HEALTH_TIMEOUT_SECONDS
+    """How long it has to become so."""
+    goes_back: bool = True
+    """Load the snapshot of this run where a check is bad."""
+    rollback_window_seconds: float = ROLLBACK_WINDOW_SECONDS
+    """How long after the start that may still be done without asking."""
     force: bool = False
-    """Go on although the estimate says that the cycles do not suffice."""
+    """Go on although the plan speaks against it: too few cycles by the estimate, an interface that
+    breaks callers, checks that the new code cannot pass, a heap beyond the module's own limit; and
+    replace a protected snapshot that is named."""
 
     def __post_init__(self) -> None:
         if self.reset and (self.skip_pre_upgrade or self.memory_persistence != "auto"):
