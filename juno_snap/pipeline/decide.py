@@ -154,13 +154,21 @@ def _work(
         sizes = [len(chunk) for chunk in wasm.chunks()]
         payload_bytes += sum(sizes[place] for place in staging.missing)
         payload_bytes += len(sizes) * HASH_ENTRY_BYTES
-    size = snapshot_size_bytes(seen.status, extra_chunks=uploads)
+    memory = seen.status.memory_metrics
+    is_cleared = staging is not None and staging.clear_first
+    cleared_bytes = memory.wasm_chunk_store_bytes if is_cleared else 0
+    size = snapshot_size_bytes(seen.status, extra_chunks=uploads) - cleared_bytes
     return Work(
         messages=MESSAGES_WITHOUT_CHUNKS + uploads,
         payload_bytes=payload_bytes,
         uploads=uploads,
+        cleared_bytes=cleared_bytes,
         snapshot_bytes=size if takes_snapshot else None,
+        code_bytes=wasm.unpacked_bytes,
+        growth_bytes=wasm.size_bytes - memory.wasm_binary_bytes,
         is_memory64=wasm.is_memory64,
+        # How the old module was packed is not known; the new one's maker packs it likewise.
+        old_code_bytes=memory.wasm_binary_bytes * wasm.unpacked_bytes // wasm.size_bytes,
     )
 
 

@@ -8,6 +8,7 @@ from juno_snap.clock import Clock
 from juno_snap.errors import JunoSnapError, NotFoundError, PreconditionError, RejectedError
 from juno_snap.events import Observer
 from juno_snap.ids import Principal
+from juno_snap.management.candid_call import INTERFACE_METADATA
 from juno_snap.management.client import ManagementClient
 from juno_snap.management.types import CanisterStatus, CertifiedInfo, Snapshot
 from juno_snap.pipeline import codes
@@ -21,6 +22,16 @@ PERSISTENCE_METADATA: Final = "enhanced-orthogonal-persistence"
 
 PACKAGE_METADATA: Final = "juno:package"
 """Name of Juno's own metadata section. Source: juno-js, ``packages/admin``."""
+
+STABLE_TYPES_METADATA: Final = "motoko:stable-types"
+"""Types of the data that a Motoko module keeps. Source: Motoko compiler, metadata sections."""
+
+METADATA: Final = (
+    PERSISTENCE_METADATA,
+    PACKAGE_METADATA,
+    INTERFACE_METADATA,
+    STABLE_TYPES_METADATA,
+)
 
 
 @final
@@ -40,6 +51,10 @@ class Observation:
     """The installed code uses Motoko's enhanced orthogonal persistence."""
     package: bytes | None = field(repr=False)
     """Content of ``juno:package`` (JSON), none where it is proven absent."""
+    interface: bytes | None = field(default=None, repr=False)
+    """Content of ``candid:service``, none where it is proven absent."""
+    stable_types: bytes | None = field(default=None, repr=False)
+    """Content of ``motoko:stable-types``, none where it is proven absent."""
     notes: Notes = field(default_factory=dict)
     """What this machine knows of the snapshots beyond what is certified."""
 
@@ -69,12 +84,11 @@ async def observe(client: ManagementClient, module: Principal) -> Observation:
     try:
         info = await client.canister_info(module)
         check_controller(info, module, caller)
-        status, snapshots, chunks, persistence, package = await asyncio.gather(
+        status, snapshots, chunks, metadata = await asyncio.gather(
             client.canister_status(module),
             client.list_canister_snapshots(module),
             client.stored_chunks(module),
-            client.metadata(module, PERSISTENCE_METADATA),
-            client.metadata(module, PACKAGE_METADATA),
+            client.metadata_sections(module, METADATA),
         )
     except RejectedError as error:
         raise explained(error, module) from error
@@ -85,8 +99,10 @@ async def observe(client: ManagementClient, module: Principal) -> Observation:
         info=info,
         snapshots=tuple(oldest_first(snapshots)),
         stored_chunks=frozenset(chunks),
-        is_persistent=persistence is not None,
-        package=package,
+        is_persistent=metadata[PERSISTENCE_METADATA] is not None,
+        package=metadata[PACKAGE_METADATA],
+        interface=metadata[INTERFACE_METADATA],
+        stable_types=metadata[STABLE_TYPES_METADATA],
     )
 
 

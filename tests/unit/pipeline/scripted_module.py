@@ -148,6 +148,9 @@ class ScriptedModule:
             certified_at_ns=self.clock.now_ns(),
         )
 
+    async def metadata_sections(self, _module, names):
+        return dict.fromkeys(names)
+
     async def metadata(self, _module, _name):
         return None
 
