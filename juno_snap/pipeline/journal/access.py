@@ -147,9 +147,16 @@ def remove_bodies(connection: sql.Connection, operation: str) -> None:
 
 
 def put_note(
-    connection: sql.Connection, root_key: bytes, module: Principal, note: SnapshotNote
+    connection: sql.Connection,
+    root_key: bytes,
+    module: Principal,
+    note: SnapshotNote,
+    *,
+    takes_label: bool = False,
 ) -> None:
     """Write down what is known of a snapshot; what ``note`` leaves out stays.
+
+    ``takes_label``: another snapshot that has the label loses it.
 
     Raises:
         PreconditionError: Another snapshot of the module has the label (``label-taken``).
@@ -157,7 +164,10 @@ def put_note(
     here = is_in(root_key, module)
     if note.label is not None:
         for row in find(connection, SNAPSHOTS, here & (SNAPSHOTS.c.label == note.label)):
-            if row["id"] != note.id.raw:
+            if row["id"] != note.id.raw and takes_label:
+                other = here & (SNAPSHOTS.c.id == row["id"])
+                replace(connection, SNAPSHOTS, other, {**row, "label": None})
+            elif row["id"] != note.id.raw:
                 raise PreconditionError(
                     f"the label {note.label!r} is taken by snapshot {SnapshotId(row['id'])}",
                     code="label-taken",

@@ -176,11 +176,11 @@ class Journal:
         """Write down how a step ended, and what that says of snapshots.
 
         ``calls`` are those whose state changed; the envelope of one that is not open any more is
-        removed. A step may be ended again, when more is known.
+        removed. A step may be ended again, when more is known. A label passes on from the snapshot
+        that had it: what has happened is never refused, and that snapshot may be gone.
 
         Raises:
             NotFoundError: There is no such step.
-            PreconditionError: A label is taken (``label-taken``).
         """
 
         def work(connection: sql.Connection) -> StepRecord:
@@ -195,7 +195,8 @@ class Journal:
             put_calls(connection, operation, number, calls)
             begun = operation_found(connection, operation)
             for note in notes:
-                put_note(connection, begun["root_key"], Principal(begun["module"]), note)
+                module = Principal(begun["module"])
+                put_note(connection, begun["root_key"], module, note, takes_label=True)
             return step_of(connection, operation, number)
 
         return self._database.write(work)
