@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, NoReturn
 
-from juno_snap import __version__
-from juno_snap.cli.output import Output, OutputOptions, traceback_of
+from juno_snap.cli.output import Output, OutputOptions, ResultLostError, traceback_of
+from juno_snap.cli.streams import secure_streams
 from juno_snap.errors import JunoSnapError
+from juno_snap.version import __version__
 
 CANCELLED: Final = 130
 """As in ``juno_snap.cli.exit_codes``, which is not imported for ``--version``."""
@@ -16,6 +17,7 @@ CANCELLED: Final = 130
 
 def main() -> NoReturn:
     """Run the command line of this process and leave with its exit code."""
+    secure_streams()
     sys.excepthook = tell_unexpected
     gc.disable()  # an import makes many objects and no garbage: a seventh of the start is saved
     try:
@@ -30,11 +32,19 @@ def run(arguments: Sequence[str]) -> int:
     ``--version`` is answered before anything else is imported.
     """
     if list(arguments) == ["--version"]:
-        Output(OutputOptions()).write(f"juno-snap {__version__}")
-        return 0
+        return _tell_version(Output(OutputOptions()))
     from juno_snap.cli.program import run_program
 
     return run_program(arguments)
+
+
+def _tell_version(output: Output) -> int:
+    try:
+        output.write(f"juno-snap {__version__}")
+    except ResultLostError as error:
+        output.error(error, 1)
+        return 1
+    return 0
 
 
 def tell_unexpected(

@@ -31,7 +31,7 @@ async def reported(session: Session, work: Coroutine[Any, Any, T]) -> T:
         return await work
     except (OperationFailedError, OperationUnknownError, OperationCancelledError) as error:
         report = error.report
-        session.output.show(report.to_json(), lambda: report_table(report))
+        session.output.report(report.to_json(), lambda: report_table(report))
         raise
 
 

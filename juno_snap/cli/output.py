@@ -1,7 +1,8 @@
 """The only module that writes to the terminal, or asks anything on it.
 
-Results go to standard output, everything else to standard error. With ``--json`` standard output
-carries exactly one JSON document, and an error is one line of JSON, the last of standard error.
+Results go to standard output, everything else to standard error; ``streams`` keeps the latter from
+holding up an operation. With ``--json`` standard output carries exactly one JSON document, and an
+error is one line of JSON, the last of standard error.
 """
 
 import contextlib
@@ -11,8 +12,9 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, ClassVar, Final, TextIO, final
 
+from juno_snap.cli.streams import Tolerant, discard_output
 from juno_snap.cli.words import printable, seconds
 from juno_snap.errors import JunoSnapError
 from juno_snap.events import Notice, Observer, StepFinished, StepStarted, Waiting
@@ -27,6 +29,20 @@ PIPE_WIDTH: Final = 1000
 """Columns where there is no terminal: every fact stays on one line, for grep."""
 
 Human = Callable[[], "RenderableType"]
+
+
+@final
+class ResultLostError(JunoSnapError):
+    """The result could not be written; what was done is done."""
+
+    default_code: ClassVar[str] = "result-lost"
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"the result could not be written: {error.strerror}",
+            hint="what was done is done; nothing but the telling failed",
+        )
+        self.is_reader_gone = isinstance(error, BrokenPipeError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +68,23 @@ class Output:
         return not self.options.headless and sys.stdin.isatty() and sys.stderr.isatty()
 
     def show(self, document: Mapping[str, object], human: Human) -> None:
-        """The result of the command, as JSON or for people."""
+        """The result of the command, as JSON or for people.
+
+        Raises:
+            ResultLostError: It could not be written.
+        """
         if self.options.json:
             self.write(json.dumps({"schema": SCHEMA, **document}, indent=2))
         else:
-            _print(human(), sys.stdout)
+            with _delivering():
+                _print(human(), sys.stdout)
+
+    def report(self, document: Mapping[str, object], human: Human) -> None:
+        """The same for something that was done: losing the report does not change the outcome."""
+        try:
+            self.show(document, human)
+        except ResultLostError as error:
+            self.warn(error.message)
 
     def show_aside(self, renderable: "RenderableType") -> None:
         """Something for people that is not the result."""
@@ -68,9 +96,14 @@ class Output:
             self.write(printable(text))
 
     def write(self, text: str) -> None:
-        """A result that is text in any case."""
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        """A result that is text in any case.
+
+        Raises:
+            ResultLostError: It could not be written.
+        """
+        with _delivering():
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
 
     def note(self, text: str) -> None:
         """Something good to know; not said when quiet."""
@@ -85,6 +118,10 @@ class Output:
     def warn(self, text: str) -> None:
         """Something that should be known; said even when quiet."""
         self._say(f"warning: {text}", style="yellow")
+
+    def last_word(self, text: str) -> None:
+        """Said past everything that is shown just now, by a process that leaves at once."""
+        Tolerant(2).write(f"{text}\n".encode())
 
     def error(self, error: JunoSnapError, exit_code: int) -> None:
         """What went wrong, what to do next, and with ``--verbose`` what caused it."""
@@ -176,6 +213,15 @@ def causes(error: BaseException) -> Iterator[str]:
 def traceback_of(error: BaseException) -> str:
     """Where an error that nobody expected came from."""
     return "".join(traceback.format_exception(error))
+
+
+@contextlib.contextmanager
+def _delivering() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        discard_output()
+        raise ResultLostError(error) from error
 
 
 def _print(renderable: "RenderableType", stream: TextIO) -> None:

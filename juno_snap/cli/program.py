@@ -12,10 +12,10 @@ from typing import Annotated, Final
 import typer
 from typer.exceptions import TyperException
 
-from juno_snap import __version__
 from juno_snap.cli.exit_codes import ExitCode, exit_code_of, help_epilog
-from juno_snap.cli.output import Output, OutputOptions
+from juno_snap.cli.output import Output, OutputOptions, ResultLostError
 from juno_snap.errors import InputError, JunoSnapError
+from juno_snap.version import __version__
 
 PROGRAM: Final = "juno-snap"
 
@@ -48,6 +48,10 @@ def run_program(arguments: Sequence[str]) -> int:
         result = typer.main.get_command(build(arguments)).main(
             args=list(arguments), prog_name=PROGRAM, standalone_mode=False
         )
+    except ResultLostError as error:
+        if not error.is_reader_gone:  # who has closed the pipe has read enough
+            output.error(error, ExitCode.OTHER)
+        return ExitCode.OTHER
     except JunoSnapError as error:
         code = exit_code_of(error)
         output.error(error, code)

@@ -6,23 +6,37 @@ import gc
 import os
 import signal
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from types import FrameType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from juno_snap.cli.exit_codes import CancelledByPersonError, ExitCode
 from juno_snap.cli.output import Output
 
 T = TypeVar("T")
+Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | None
 
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What ends work in order: a person, a system, a terminal or connection that is closed."""
+
+LEAVING: Final = frozenset({signal.SIGINT, signal.SIGTERM})
+"""What a second time leaves at once. Who closes a terminal did not ask twice: its shell and the
+kernel may both send SIGHUP."""
+
+SAME_PRESS_SECONDS: Final = 0.5
+"""Signals that come so soon after the first are the same Ctrl-C: the terminal sends it to every
+process, and programs that run others (npm, uv, make) pass it on once more."""
+
+SUSPENDING: Final = (signal.SIGTSTP,)
+"""Ctrl-Z would hold a process whose module may be stopped."""
 
 
 def run(work: Coroutine[Any, Any, T], output: Output) -> T:
     """The result of ``work``.
 
-    The first SIGINT or SIGTERM cancels it, so that it can end in order; the second leaves at once
-    with exit code 130.
+    The first SIGINT, SIGTERM or SIGHUP cancels it, so that it can end in order; a second SIGINT or
+    SIGTERM leaves at once with exit code 130. It cannot be suspended. A signal that was ignored
+    when this process began (``nohup``) stays ignored.
 
     Raises:
         CancelledByPersonError: It was cancelled, and has ended.
@@ -46,14 +60,13 @@ def prompting() -> Iterator[None]:
     if not _gets_signals():
         yield
         return
-    before = {number: signal.signal(number, signal.default_int_handler) for number in SIGNALS}
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise CancelledByPersonError("cancelled at the question; nothing was changed") from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    handlers = dict.fromkeys(_heeded(SIGNALS), signal.default_int_handler)
+    usual = dict.fromkeys(_heeded(SUSPENDING), signal.SIG_DFL)
+    with _handling({**handlers, **usual}):
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise CancelledByPersonError("cancelled at the question; nothing was changed") from None
 
 
 async def _interruptible(work: Coroutine[Any, Any, T], output: Output) -> T:
@@ -61,25 +74,43 @@ async def _interruptible(work: Coroutine[Any, Any, T], output: Output) -> T:
     if not _gets_signals():
         return await task
     loop = asyncio.get_running_loop()
-    seen = False
+    first_at: float | None = None
 
     def end_in_order() -> None:
         output.warn("interrupted: ending in order, nothing new is begun; once more leaves at once")
         task.cancel()
 
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        nonlocal seen
-        if seen:
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        nonlocal first_at
+        if first_at is None:
+            first_at = loop.time()
+            loop.call_soon_threadsafe(end_in_order)
+        elif number in LEAVING and loop.time() - first_at >= SAME_PRESS_SECONDS:
+            output.last_word("left at once; juno-snap resume brings an operation to its end")
             os._exit(ExitCode.CANCELLED)
-        seen = True
-        loop.call_soon_threadsafe(end_in_order)
 
-    before = {number: signal.signal(number, on_signal) for number in SIGNALS}
-    try:
+    def on_suspending(_number: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(output.warn, "not suspended: something is under way")
+
+    ending = dict.fromkeys(_heeded(SIGNALS), on_signal)
+    staying = dict.fromkeys(_heeded(SUSPENDING), on_suspending)
+    with _handling(ending), _handling(staying):
         return await task
+
+
+@contextlib.contextmanager
+def _handling(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _heeded(numbers: Iterable[signal.Signals]) -> list[signal.Signals]:
+    """Those that whoever started this process did not tell it to ignore."""
+    return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
 
 
 def _gets_signals() -> bool:

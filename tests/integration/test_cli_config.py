@@ -1,6 +1,7 @@
 """The configuration through the command line."""
 
 import os
+import shlex
 import subprocess
 
 import pytest
@@ -175,3 +176,28 @@ def test_a_reader_that_has_gone_is_no_mistake(cli, words):
         running.stdout.close()
         assert running.wait(timeout=30) == 1
         assert running.stderr.read() == b""
+
+
+@pytest.mark.parametrize(
+    "words", [("config", "show"), ("config", "show", "--json"), ("--version",)]
+)
+def test_a_result_that_cannot_be_written_is_told(cli, words):
+    for target in ("/dev/full", "&-"):
+        shell = " ".join([*map(shlex.quote, child_command(*words)), f">{target}"])
+        done = subprocess.run(
+            ["sh", "-c", shell], env=os.environ, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert "the result could not be written" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("streams", ["2>&-", "<&-", "2>/dev/full", "<&- 2>&-"])
+def test_streams_that_are_closed_are_no_mistake(cli, streams):
+    shell = " ".join([*map(shlex.quote, child_command("config", "show")), streams])
+    done = subprocess.run(["sh", "-c", shell], env=os.environ, stdout=subprocess.PIPE, check=False)
+    assert done.returncode == 0
+    assert b"default_network" in done.stdout
+    shell = " ".join([*map(shlex.quote, child_command("identity", "show", "-n", "ic")), streams])
+    done = subprocess.run(["sh", "-c", shell], env=os.environ, capture_output=True, check=False)
+    assert done.returncode == 12

@@ -1,5 +1,7 @@
-"""On a terminal: questions, live steps, colours, and what a signal does."""
+"""On a terminal: questions, live steps, colours, signals, and a terminal that is gone."""
 
+import contextlib
+import fcntl
 import json
 import os
 import pty
@@ -12,6 +14,8 @@ import time
 import pytest
 
 from juno_snap.agent.identity import generate_ed25519
+from juno_snap.cli.running import SAME_PRESS_SECONDS
+from juno_snap.replica.faults import parse_fault
 from juno_snap.replica.options import ReplicaOptions
 from juno_snap.replica.server import run_replica
 from tests.integration.cli_world import ask, child_command, create_store, documents, look
@@ -43,6 +47,9 @@ class Terminal:
 
     def say(self, line):
         os.write(self._main, line.encode())
+
+    def hang_up(self):
+        os.close(self._main)
 
     def end(self) -> int:
         while self._read_more(time.monotonic() + DEADLINE_SECONDS):
@@ -137,9 +144,10 @@ def test_json_is_json_on_a_terminal_too(store):
 
 
 @pytest.fixture
-def slow(cli, monkeypatch):
-    """A document store on a network with rounds of half a second."""
-    with run_replica(ReplicaOptions(round_ms=500)) as replica:
+def slow(cli, monkeypatch, request):
+    """A document store on a network with rounds of half a second; parameters are its faults."""
+    faults = tuple(map(parse_fault, getattr(request, "param", ())))
+    with run_replica(ReplicaOptions(round_ms=500, faults=faults)) as replica:
         monkeypatch.setenv("JUNO_SNAP_NETWORK", replica.url)
         monkeypatch.setenv("JUNO_SNAP_ROOT_KEY", replica.root_key.hex())
         create_store(cli)
@@ -154,18 +162,32 @@ def test_steps_are_shown_live_and_in_colour(slow):
     assert "\x1b[2K" in snapshot.text
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_starts_the_module_again(slow, number):
+@contextlib.contextmanager
+def stopping(*words, **options):
+    """A snapshot that is about to stop its module, on a slow network, and its standard error."""
     with subprocess.Popen(
-        child_command("snapshot", "create", "--module", "docs", "--json", "--verbose"),
+        child_command("snapshot", "create", "--module", "docs", *words),
         env=os.environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        **options,
     ) as running:
-        for line in running.stderr:
-            if line.startswith("stop ..."):
-                break
+        read_until(running, "stop ...")
+        yield running
+
+
+def read_until(running, words):
+    """Read lines of standard error up to the one that begins with ``words``."""
+    for line in running.stderr:
+        if line.startswith(words):
+            return
+    pytest.fail(f"{words!r} was not said")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_starts_the_module_again(slow, number):
+    with stopping("--json", "--verbose") as running:
         running.send_signal(number)
         rest = running.stderr.read()
         document = json.loads(running.stdout.read())
@@ -177,21 +199,105 @@ def test_the_first_signal_starts_the_module_again(slow, number):
     assert look("docs")["snapshots"] == []
 
 
+HOLDS = pytest.mark.parametrize(
+    "slow", [["accept-forever@call:start_canister"]], ids=["held"], indirect=True
+)
+
+
+def let_pass(seconds, running):
+    """Time in which it does not end."""
+    with pytest.raises(subprocess.TimeoutExpired):
+        running.wait(timeout=seconds)
+
+
+@HOLDS
 def test_the_second_signal_leaves_at_once(slow):
-    with subprocess.Popen(
-        child_command("snapshot", "create", "--module", "docs"),
-        env=os.environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as running:
-        for line in running.stderr:
-            if line.startswith("stop ..."):
-                break
+    with stopping() as running:
         running.send_signal(signal.SIGINT)
-        for line in running.stderr:
-            if "once more" in line:
-                break
+        read_until(running, "warning: interrupted")
+        let_pass(SAME_PRESS_SECONDS, running)
         running.send_signal(signal.SIGINT)
         assert running.wait(timeout=DEADLINE_SECONDS) == 130
         assert running.stdout.read() == ""
+        assert "juno-snap resume" in running.stderr.read()
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_that_is_passed_on_by_others_counts_once(slow, second):
+    """A terminal sends Ctrl-C to all of its processes, and some of them send it on."""
+    with stopping() as running:
+        running.send_signal(second)
+        read_until(running, "warning: interrupted")
+        running.send_signal(second)
+        assert running.wait(timeout=DEADLINE_SECONDS) == 130
+        assert "runs now" in running.stdout.read()
+    assert look("docs")["status"] == "running"
+
+
+@HOLDS
+def test_a_closed_terminal_never_asks_twice(slow):
+    with stopping() as running:
+        running.send_signal(signal.SIGHUP)
+        read_until(running, "warning: interrupted")
+        for _ in range(2):
+            let_pass(SAME_PRESS_SECONDS, running)
+            running.send_signal(signal.SIGHUP)
+        let_pass(SAME_PRESS_SECONDS, running)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(timeout=DEADLINE_SECONDS) == 130
+
+
+def test_what_is_ignored_from_the_start_stays_ignored(slow):
+    """As under ``nohup``."""
+    ignore = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)}
+    with stopping(**ignore) as running:
+        running.send_signal(signal.SIGHUP)
+        assert running.wait(timeout=DEADLINE_SECONDS) == 0
+    assert len(look("docs")["snapshots"]) == 1
+
+
+def test_an_operation_cannot_be_suspended(slow):
+    with stopping() as running:
+        running.send_signal(signal.SIGTSTP)
+        read_until(running, "warning: not suspended")
+        assert running.wait(timeout=DEADLINE_SECONDS) == 0
+    assert look("docs")["status"] == "running"
+
+
+def test_nobody_who_listens_is_no_reason_to_stop(slow):
+    """Both readers go while the module is stopped, as ``| head`` does."""
+    with stopping() as running:
+        running.stderr.close()
+        running.stdout.close()
+        assert running.wait(timeout=DEADLINE_SECONDS) == 0
+    assert look("docs")["status"] == "running"
+    assert len(look("docs")["snapshots"]) == 1
+
+
+def test_a_terminal_that_goes_away_is_no_reason_to_stop(slow):
+    snapshot = Terminal("snapshot", "create", "--module", "docs")
+    snapshot.read_until("stop")
+    snapshot.hang_up()
+    snapshot.process.wait(timeout=DEADLINE_SECONDS)
+    assert look("docs")["status"] == "running"
+
+
+def test_a_reader_that_does_not_read_is_not_waited_for(slow):
+    """As a terminal that is paused with Ctrl-S."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 512)
+    os.set_blocking(writing, True)
+    with subprocess.Popen(
+        child_command("snapshot", "create", "--module", "docs", "--verbose"),
+        env=os.environ,
+        stdout=subprocess.DEVNULL,
+        stderr=writing,
+    ) as running:
+        assert running.wait(timeout=DEADLINE_SECONDS) == 0
+    os.close(writing)
+    os.close(reading)
+    assert len(look("docs")["snapshots"]) == 1

@@ -80,7 +80,7 @@ def create(
 
     report = session.run(work())
     if report:
-        session.output.show(report.to_json(), lambda: report_table(report))
+        session.output.report(report.to_json(), lambda: report_table(report))
 
 
 @group.command("list")
@@ -174,7 +174,7 @@ def restore(
 
     report = session.run(work())
     if report:
-        session.output.show(report.to_json(), lambda: report_table(report))
+        session.output.report(report.to_json(), lambda: report_table(report))
 
 
 @group.command("delete")

@@ -147,7 +147,7 @@ def upgrade(
 
     report = session.run(work())
     if report:
-        session.output.show(report.to_json(), lambda: report_table(report))
+        session.output.report(report.to_json(), lambda: report_table(report))
 
 
 def _request(
