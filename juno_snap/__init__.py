@@ -5,4 +5,6 @@ base modules, then ``wire``, ``agent``, ``management``, ``pipeline``, and ``cli`
 ``replica`` (the local replica) shares nothing but the base modules and ``wire`` with the rest.
 """
 
-__version__ = "0.1.0"
+from juno_snap.version import __version__
+
+__all__ = ["__version__"]

@@ -9,9 +9,9 @@ from typing import Final, Protocol, Self, final
 
 import httpx
 
-from juno_snap import __version__
 from juno_snap.errors import InputError, TransportError
 from juno_snap.units import MIB
+from juno_snap.version import __version__
 
 CBOR_CONTENT_TYPE: Final = "application/cbor"
 """Content type of every request body. Source: interface specification, "HTTPS Interface"."""

@@ -16,7 +16,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from juno_snap import __version__
 from juno_snap.errors import InputError
 from juno_snap.ids import Principal
 from juno_snap.replica.endpoints_call import answer_call
@@ -27,6 +26,7 @@ from juno_snap.replica.endpoints_read_state import answer_read_state, answer_sub
 from juno_snap.replica.ingress import BAD_REQUEST, RequestError
 from juno_snap.replica.request_log import RequestKind, RequestLog, RequestRecord
 from juno_snap.units import MIB
+from juno_snap.version import __version__
 
 BODY_MAX_BYTES: Final = 5 * MIB
 """Source: dfinity/ic, ``rs/config/src/http_handler.rs``."""

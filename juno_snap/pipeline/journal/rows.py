@@ -6,7 +6,6 @@ import socket
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from juno_snap import __version__
 from juno_snap.ids import Principal, RequestId, SnapshotId
 from juno_snap.pipeline.journal.records import (
     CallRecord,
@@ -16,6 +15,7 @@ from juno_snap.pipeline.journal.records import (
     StepRecord,
 )
 from juno_snap.pipeline.journal.schema import Row, to_json
+from juno_snap.version import __version__
 
 Found = Mapping[str, Any]
 """A row that was read and is whole."""

@@ -12,7 +12,6 @@ import pytest
 import typer
 from rich.console import Console
 
-from juno_snap import __version__
 from juno_snap.cli.main import run, tell_unexpected
 from juno_snap.cli.output import Output, OutputOptions
 from juno_snap.cli.program import COMMANDS
@@ -21,6 +20,7 @@ from juno_snap.cli.watching import LiveSteps
 from juno_snap.cli.words import printable
 from juno_snap.errors import JunoSnapError, TransportError
 from juno_snap.events import BytesMoved, Notice, StepFinished, StepStarted, Waiting
+from juno_snap.version import __version__
 
 COMMON = {
     "--network", "--root-key", "--identity", "--json", "--quiet", "--verbose", "--config",
