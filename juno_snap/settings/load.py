@@ -67,17 +67,18 @@ def load_settings(
     config: Path | None = None,
     environment: Mapping[str, str],
     working_directory: Path,
+    search: bool = True,
 ) -> Settings:
     """The settings that hold here and now.
 
     ``options`` is keyed by the option's name (``--network``); ``config`` stands in place of the
-    project file that would be found.
+    project file that would be found. Without ``search`` no file is read but ``config``.
 
     Raises:
         ConfigError: A file or variable says something that may not be said; names it and the key.
         InputError: An option is malformed.
     """
-    files = _files(config, environment, working_directory)
+    files = _files(config, environment, working_directory, search=search)
     merged: dict[str, Said] = dict(_defaults(working_directory))
     for file in files:
         merged |= file_layer(file)
@@ -104,9 +105,11 @@ def load_settings(
 
 
 def _files(
-    config: Path | None, environment: Mapping[str, str], working_directory: Path
+    config: Path | None, environment: Mapping[str, str], working_directory: Path, *, search: bool
 ) -> tuple[Path, ...]:
     """The files to read, the strongest last; one that was named replaces the search."""
+    if not search:
+        return (working_directory / config.expanduser(),) if config else ()
     user = paths.user_file()
     found = (user,) if user.is_file() else ()
     if config is None and environment.get(CONFIG_VARIABLE):

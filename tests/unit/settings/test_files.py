@@ -188,6 +188,21 @@ def test_a_named_file_must_exist(tmp_path):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+def test_without_a_search_only_the_named_file_is_read(tmp_path):
+    (tmp_path / "juno-snap.toml").write_text("default_network = 'ic'")
+    (tmp_path / "other.toml").write_text("[calls]\nttl_seconds = 100")
+
+    def found(config):
+        return load_settings(
+            {}, config=config, environment={}, working_directory=tmp_path, search=False
+        )
+
+    assert found(None).files == ()
+    assert found(None).default_network is None
+    assert found(tmp_path / "other.toml").call_ttl_seconds == 100
+    assert found(tmp_path / "other.toml").default_network is None
+
+
 def test_a_strangers_file_in_a_shared_folder_is_not_obeyed(tmp_path):
     working = tmp_path / "mine"
     working.mkdir()
