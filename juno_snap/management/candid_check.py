@@ -8,7 +8,7 @@ value (``3 : nat``) belongs to it.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, TypeAlias, final
 
 from juno_snap.errors import DecodeError, InputError
 from juno_snap.wire.candid import (
@@ -24,6 +24,10 @@ from juno_snap.wire.candid import (
 )
 from juno_snap.wire.candid.parser import parse_values
 from juno_snap.wire.candid.tokens import Token, tokens, unquoted
+
+ModuleInterface: TypeAlias = Interface
+ModuleMethod: TypeAlias = Method
+"""For those who hold them and may not import ``wire``."""
 
 _SHOWN_BYTES: Final = 32
 _LETTER: Final = re.compile(r"\S")
@@ -68,13 +72,22 @@ def check_fits(expectation: Expectation, interface: Interface) -> None:
     """Refuse arguments or a value that are not of the method's types; unknown methods pass.
 
     Raises:
-        InputError: Names the place, within the arguments or the value.
+        InputError: Says which, and what does not fit.
     """
     known = interface.methods.get(expectation.method)
     if known is None:
         return
-    parse_arguments(expectation.args, known.args)
-    parse_arguments(expectation.expected, known.results)
+    for what, text, types in (
+        ("arguments", expectation.args, known.args),
+        ("value", expectation.expected, known.results),
+    ):
+        try:
+            parse_arguments(text, types)
+        except CandidTextError as error:
+            place = f"position {error.offset + 1}"
+            raise InputError(
+                f"the {what} {text} at {place}: {error.problem}", value=text, code=error.code
+            ) from error
 
 
 def arguments_of(expectation: Expectation, known: Method | None) -> bytes:

@@ -29,11 +29,25 @@ HEADER_BYTES: Final = len(WASM_MAGIC) + len(WASM_VERSION)
 
 CUSTOM_SECTION: Final = 0
 MEMORY_SECTION: Final = 5
+EXPORT_SECTION: Final = 7
+FUNCTION_EXPORT: Final = 0
 MEMORY64_FLAG: Final = 0x04
 """Bit of a memory's limits. Source: WebAssembly memory64 proposal, binary format."""
 
 LEB128_U32_MAX_BYTES: Final = 5
 LEB128_MORE: Final = 0x80
+
+ENTRY_PREFIX: Final = b"canister_"
+"""What the name of an export begins with that the network calls.
+
+Source: interface specification, "Entry points".
+"""
+
+ENTRY_NAME_MAX_BYTES: Final = 32 * KIB
+"""Longer names are passed over: the network allows 20,000 bytes for all methods together.
+
+Source: interface specification, "Canister module format".
+"""
 
 KEPT_SECTION_MAX_BYTES: Final = 64 * KIB
 """Of a longer custom section only the name is kept; nothing that is read here is that long."""
@@ -64,6 +78,8 @@ class WasmFile:
     is_memory64: bool
     custom_sections: Mapping[str, bytes] = field(repr=False)
     """Content by full name, such as ``icp:public juno:package``; empty where it is long."""
+    entry_points: frozenset[str] = field(repr=False)
+    """Names of exported functions that the network calls, such as ``canister_query count``."""
 
     @property
     def size_bytes(self) -> int:
@@ -105,15 +121,16 @@ def check_wasm(data: bytes, *, name: str) -> WasmFile:
     if not header.endswith(WASM_VERSION):
         problem = "is not a core Wasm module of version 1; perhaps it is a component"
         raise _refused(name, problem, code="not-wasm")
-    sections, is_memory64 = _read_sections(source)
+    found = _read_sections(source)
     return WasmFile(
         name=name,
         data=data,
         sha256=hashlib.sha256(data).digest(),
         chunk_hashes=tuple(hashlib.sha256(chunk).digest() for chunk in _pieces(data)),
         unpacked_bytes=source.taken_bytes,
-        is_memory64=is_memory64,
-        custom_sections=sections,
+        is_memory64=found.is_memory64,
+        custom_sections=found.custom,
+        entry_points=frozenset(found.entry_points),
     )
 
 
@@ -200,24 +217,59 @@ class _Source:
         raise _refused(self.name, "has a section with a malformed length", code="wasm-damaged")
 
 
-def _read_sections(source: _Source) -> tuple[dict[str, bytes], bool]:
-    """The custom sections by name, and whether a memory has 64-bit addresses."""
-    custom: dict[str, bytes] = {}
-    is_memory64 = False
+@final
+@dataclass(slots=True, kw_only=True)
+class _Sections:
+    """What is kept of a module's sections."""
+
+    custom: dict[str, bytes] = field(default_factory=dict)
+    is_memory64: bool = False
+    entry_points: set[str] = field(default_factory=set)
+
+
+def _read_sections(source: _Source) -> _Sections:
+    found = _Sections()
     while not source.is_at_end():
         section = source.read(1, "a section's number")[0]
         size = source.read_u32()
         if section == CUSTOM_SECTION:
             name, content = _read_custom_section(source, size)
-            custom[name] = content
+            found.custom[name] = content
         elif section == MEMORY_SECTION:
             # A count, then for each memory its flags and limits; a canister has one memory.
             memories = source.read(size, "its memory section")
-            is_memory64 = size > 1 and bool(memories[1] & MEMORY64_FLAG)
+            found.is_memory64 = size > 1 and bool(memories[1] & MEMORY64_FLAG)
+        elif section == EXPORT_SECTION:
+            found.entry_points |= _read_entry_points(source, size)
         else:
             for _piece in source.skip(size, f"section {section}"):
                 pass
-    return custom, is_memory64
+    return found
+
+
+def _read_entry_points(source: _Source, size: int) -> set[str]:
+    """Of the functions in an export section those that the network calls.
+
+    Source: WebAssembly core specification, "Export Section": name, kind and number of each.
+    """
+    end = source.taken_bytes + size
+    found: set[str] = set()
+    for _ in range(source.read_u32()):
+        length = source.read_u32()
+        if source.taken_bytes + length > end:
+            problem = "has an export section with a wrong length"
+            raise _refused(source.name, problem, code="wasm-damaged")
+        kept = b""
+        for piece in source.skip(length, "the name of an export"):
+            kept += piece if length <= ENTRY_NAME_MAX_BYTES else b""
+        kind = source.read(1, "an export")[0]
+        source.read_u32()
+        if kind == FUNCTION_EXPORT and kept.startswith(ENTRY_PREFIX):
+            found.add(kept.decode("utf-8", errors="replace"))
+    if source.taken_bytes != end:
+        problem = "has an export section with a wrong length"
+        raise _refused(source.name, problem, code="wasm-damaged")
+    return found
 
 
 def _read_custom_section(source: _Source, size: int) -> tuple[str, bytes]:

@@ -28,19 +28,19 @@ HINT: Final = (
 )
 
 
-def parse_check(text: str) -> CheckSpec:
+def parse_check(text: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> CheckSpec:
     """The check that ``text`` spells.
 
     Raises:
-        InputError: It is none; names the text and the place.
+        InputError: It is none; names the text and the place. Or the time is none.
     """
     if start := _COMMAND.match(text):
-        return _parse_command(text, start.end())
+        return command_check(_words(text, start.end()), timeout_seconds=timeout_seconds)
     if start := _VERSION.match(text):
         said = text[start.end() :].strip()
         unquoted = said[1:-1] if said.startswith('"') and said.endswith('"') else said
-        return _version(unquoted, text=text, place=start.end() + 1)
-    return call_check(text)
+        return _version(unquoted, text, place=start.end() + 1, seconds=timeout_seconds)
+    return call_check(text, timeout_seconds=timeout_seconds)
 
 
 def call_check(text: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> CheckSpec:
@@ -85,25 +85,26 @@ def version_check(version: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> 
         InputError: It is no version, or the time is none.
     """
     text = f"version == {version}"
-    _check_seconds(timeout_seconds, text)
-    return _version(version, text=text, place=len("version == ") + 1, seconds=timeout_seconds)
+    return _version(version, text, place=len("version == ") + 1, seconds=timeout_seconds)
 
 
-def _version(version: str, *, text: str, place: int, seconds: float = TIMEOUT_SECONDS) -> CheckSpec:
+def _version(version: str, text: str, *, place: int, seconds: float) -> CheckSpec:
     numbers = _NUMBERS.fullmatch(version)
     if numbers is None:
         raise _fault(text, f"expected a version like 1.2.3 from position {place} on")
     return CheckSpec(
-        kind="version", text=text.strip(), expected=numbers[1], timeout_seconds=seconds
+        kind="version",
+        text=text.strip(),
+        expected=numbers[1],
+        timeout_seconds=_check_seconds(seconds, text),
     )
 
 
-def _parse_command(text: str, start: int) -> CheckSpec:
+def _words(text: str, start: int) -> list[str]:
     try:
-        command = shlex.split(text[start:])
+        return shlex.split(text[start:])
     except ValueError as error:
         raise _fault(text, f"from position {start + 1} on: {str(error).lower()}") from error
-    return command_check(command)
 
 
 def _check_seconds(seconds: float, text: str) -> float:
