@@ -19,10 +19,13 @@ LAYERS = {
     "flow": {"base", "juno", "pipeline", "flow"},
     "replica": {"base", "wire", "replica"},
     "console": {"base", "backup", "pipeline", "flow", "management", "console"},
-    "testing": {"base", "agent", "management", "pipeline", "replica", "testing"},
+    "library": {
+        "base", "agent", "settings", "management", "pipeline", "replica", "library",
+    },
+    "testing": {"base", "agent", "management", "pipeline", "replica", "library", "testing"},
     "cli": {
         "base", "agent", "backup", "settings", "management", "juno", "pipeline", "flow", "replica",
-        "console", "cli",
+        "console", "library", "cli",
     },
 }  # fmt: skip
 
@@ -57,7 +60,9 @@ MODULES_BEHIND_ONE_FENCE = 4
 
 def layer_of(dotted: str) -> str:
     parts = dotted.split(".")
-    if len(parts) == 1 or parts[1] in BASE:
+    if len(parts) == 1:
+        return "library"  # the root offers it; nothing below imports the root
+    if parts[1] in BASE:
         return "base"
     return {"__main__": "cli", "pytest_plugin": "testing"}.get(parts[1], parts[1])
 

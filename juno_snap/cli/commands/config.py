@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from juno_snap.cli import identities
-from juno_snap.cli.configured import check_operations, programs
+from juno_snap.library.configured import check_operations, programs
 from juno_snap.cli.options import CommonOptions, spread
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, listing
