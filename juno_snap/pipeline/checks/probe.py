@@ -96,7 +96,7 @@ class Probe:
         except InputError as error:
             return attempt("unknown", f"the arguments do not fit {wanted.method}: {error.message}")
         if self.mode(spec) in {"update", "oneway"}:
-            return attempt("doubtful", f"{wanted.method} was not called", is_urgent=True)
+            return attempt("doubtful", "only an update call can tell", is_urgent=True)
         question = self._client.agent.query(
             self._module, wanted.method, argument, not_before_ns=self._not_before_ns
         )
