@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from juno_snap.agent.agent import Agent, AgentOptions, open_agent
+from juno_snap.agent.identity import anonymous
 from juno_snap.agent.root_key import MAINNET_ROOT_KEY, parse_root_key
 from juno_snap.cli import identities
 from juno_snap.cli.options import SHORT_TARGETS, ModuleOptions
@@ -84,6 +85,32 @@ async def connect(session: Session, *, changes: bool) -> AsyncIterator[Connectio
                 hint=identities.HOW_TO_CHOOSE,
             )
         yield connection
+
+
+def root_key_of(session: Session) -> bytes:
+    """The key of the chosen network; asked for only where it has to be fetched.
+
+    Raises:
+        ConfigError: No network, or an unusable one.
+    """
+    network = session.network()
+    pinned = pinned_key(network)
+    if pinned is not None:
+        return pinned
+
+    async def ask() -> bytes:
+        options = AgentOptions(url=network.url, root_key=None)
+        async with await open_agent(options, anonymous()) as agent:
+            _announce(session, network, agent)
+            return agent.root_key
+
+    return session.run(ask())
+
+
+def name_of(settings: Settings, root_key: bytes, module: Principal) -> str | None:
+    """What ``module`` is called on that network, if anything."""
+    made = named_modules(settings.state_directory, root_key)
+    return _named_module(settings, made, module).name
 
 
 def _announce(session: Session, network: Network, agent: Agent) -> None:

@@ -81,8 +81,25 @@ def names_of_all_networks(state: Path) -> set[str]:
     return {file.stem for file in files if not file.name.startswith(".")}
 
 
+def modules_named(state: Path, name: str) -> dict[str, Principal]:
+    """What ``name`` stands for on each network, by ``key_name``.
+
+    Raises:
+        ConfigError: A file of the state directory is damaged; names it.
+    """
+    if not NAME_PATTERN.fullmatch(name):
+        return {}
+    files = sorted((state / "modules").glob(f"*/{name}.json"))
+    return {file.parent.name: _read(file) for file in files}
+
+
+def key_name(root_key: bytes) -> str:
+    """What the folder is called that has the names of a network."""
+    return hashlib.sha256(root_key).hexdigest()[:KEY_DIGITS]
+
+
 def _folder(state: Path, root_key: bytes) -> Path:
-    return state / "modules" / hashlib.sha256(root_key).hexdigest()[:KEY_DIGITS]
+    return state / "modules" / key_name(root_key)
 
 
 def _file(state: Path, root_key: bytes, name: str) -> Path:
