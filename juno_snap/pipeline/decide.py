@@ -48,7 +48,14 @@ class Decision:
     """Given up once the new code is verified."""
     sends_stop: bool
     sends_start: bool
+    runs_after: bool
+    """Whether the module runs at the end, so that it can be checked."""
     cycles: CyclesEstimate
+
+    @property
+    def keeps_heap(self) -> bool:
+        """Whether the new code gets the heap of the old one."""
+        return isinstance(self.mode, Upgrade) and self.mode.wasm_memory_persistence == "keep"
 
     @property
     def takes_snapshot(self) -> bool:
@@ -105,6 +112,7 @@ def decide(
         delete_after=tuple(old for old in choice.give_up if old != replaced),
         sends_stop=request.stop,
         sends_start=runs_after and (request.stop or not seen.is_running),
+        runs_after=runs_after,
         cycles=cycles,
     )
     return decision, tuple(refusals)

@@ -1,7 +1,7 @@
 """The plan of an upgrade: its steps in words, what it costs, and why it is refused. Pure."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -9,13 +9,17 @@ from juno_snap.ids import Principal
 from juno_snap.management.types import Reinstall, Upgrade
 from juno_snap.pipeline.costs import DEFAULT_COSTS, CostProfile, cycles_text
 from juno_snap.pipeline.decide import Decision, asks_of, decide, is_unchanged
+from juno_snap.pipeline.hooks.model import HookSpec
+from juno_snap.pipeline.new_code import judge_code
 from juno_snap.pipeline.observe import Observation
+from juno_snap.pipeline.plan_facts import PlanFacts, facts_of, unchanged_facts
 from juno_snap.pipeline.plan_parts import OBSERVE, Outline, PlannedStep, Remark
 from juno_snap.pipeline.policy import NoOverwrite, giving_up
 from juno_snap.pipeline.report import SCHEMA, Json, hex_or_none
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.transfer import UPLOADS_AT_ONCE
 from juno_snap.pipeline.wasm_file import WasmFile
+from juno_snap.units import SNAPSHOTS_MAX
 
 
 @final
@@ -29,6 +33,7 @@ class UpgradePlan:
     is_unchanged: bool
     """The module runs this very code and nothing else was asked for: nothing will be done."""
     decision: Decision
+    facts: PlanFacts
     outline: Outline
 
     def to_json(self) -> Json:
@@ -41,6 +46,7 @@ class UpgradePlan:
                 "new_hash": self.new_hash.hex(),
                 "unchanged": self.is_unchanged,
                 **self.outline.to_json(),
+                **self.facts.to_json(),
             },
         }
 
@@ -51,6 +57,7 @@ def plan_upgrade(
     wasm: WasmFile,
     *,
     costs: CostProfile = DEFAULT_COSTS,
+    hooks: Sequence[HookSpec] = (),
 ) -> UpgradePlan:
     """How ``request`` is carried out on the module that was ``seen``, or why it is not.
 
@@ -59,25 +66,35 @@ def plan_upgrade(
         NotFoundError: It does not exist.
     """
     decision, refusals = decide(seen, request, wasm, costs=costs)
-    unchanged = is_unchanged(seen, request, wasm)
-    steps = (OBSERVE,) if unchanged else (OBSERVE, *_steps(decision, wasm, costs))
+    if is_unchanged(seen, request, wasm):
+        facts = unchanged_facts(seen, hooks)
+        outline = Outline(
+            steps=(OBSERVE,), refusals=(), asks=(), warnings=(), cycles=decision.cycles
+        )
+    else:
+        facts = facts_of(seen, request, decision, hooks)
+        code = judge_code(seen, request, wasm, keeps_heap=decision.keeps_heap)
+        outline = Outline(
+            steps=(OBSERVE, *_steps(request, decision, wasm, costs)),
+            refusals=(*refusals, *code.refusals),
+            asks=asks_of(seen, request),
+            warnings=(*_warnings(seen, request, decision, facts), *code.remarks),
+            cycles=decision.cycles,
+        )
     return UpgradePlan(
         module=seen.module,
         old_hash=seen.module_hash,
         new_hash=wasm.sha256,
-        is_unchanged=unchanged,
+        is_unchanged=is_unchanged(seen, request, wasm),
         decision=decision,
-        outline=Outline(
-            steps=steps,
-            refusals=() if unchanged else refusals,
-            asks=asks_of(seen, request),
-            warnings=() if unchanged else tuple(_warnings(seen, request, decision)),
-            cycles=decision.cycles,
-        ),
+        facts=facts,
+        outline=outline,
     )
 
 
-def _steps(decision: Decision, wasm: WasmFile, costs: CostProfile) -> Iterator[PlannedStep]:
+def _steps(
+    request: UpgradeRequest, decision: Decision, wasm: WasmFile, costs: CostProfile
+) -> Iterator[PlannedStep]:
     """What follows the observation, in order."""
     staging = decision.staging
     if staging is not None and staging.clear_first:
@@ -100,6 +117,13 @@ def _steps(decision: Decision, wasm: WasmFile, costs: CostProfile) -> Iterator[P
     yield PlannedStep(
         name="verify", text="read the certified module hash", update_calls=0, rounds=0
     )
+    if request.checks and decision.runs_after:
+        yield PlannedStep(
+            name="check",
+            text=f"ask {len(request.checks)} checks, a bad answer again as an update call",
+            update_calls=0,
+            rounds=0,
+        )
     clears = staging is not None and staging.clear_last
     if clears or decision.delete_after:
         texts = ["empty the chunk store"] if clears else []
@@ -127,24 +151,15 @@ def _install_text(decision: Decision, wasm: WasmFile) -> str:
     return f"{how} {wasm.name}, {wasm.size_bytes} bytes, SHA-256 {wasm.sha256.hex()}"
 
 
-def _warnings(seen: Observation, request: UpgradeRequest, decision: Decision) -> Iterator[Remark]:
+def _warnings(
+    seen: Observation, request: UpgradeRequest, decision: Decision, facts: PlanFacts
+) -> Iterator[Remark]:
     """What a person should know of a plan."""
     if not decision.takes_snapshot:
         yield _no_way_back(seen, request)
     if decision.replaced is not None:
         yield giving_up(decision.replaced, seen.notes)
-    if isinstance(decision.mode, Reinstall):
-        yield Remark(code="data-wiped", text="a reset wipes all data of the module")
-    if seen.is_persistent and request.memory_persistence == "replace":
-        yield Remark(
-            code="heap-replaced",
-            text="the heap is thrown away, and with it the data that the module keeps there",
-        )
-    if request.skip_pre_upgrade:
-        yield Remark(
-            code="pre-upgrade-skipped",
-            text="pre_upgrade does not run: what the module would save there is lost",
-        )
+    yield from _data_warnings(seen, request, decision)
     if not request.stop:
         yield Remark(
             code="not-stopped",
@@ -157,12 +172,54 @@ def _warnings(seen: Observation, request: UpgradeRequest, decision: Decision) ->
             text=f"{decision.staging.foreign_chunks} chunks of other modules are removed from "
             "the chunk store",
         )
+    if facts.hooks_down_seconds:
+        yield Remark(
+            code="hooks-while-down",
+            text="hooks may hold up the module while it is down for up to "
+            f"{facts.hooks_down_seconds:g} seconds",
+        )
+    if facts.way_back.is_automatic:
+        yield from _safety_doubts(decision, facts)
     if not decision.cycles.ok:
         yield Remark(
             code="not-enough-cycles",
             text="the module may run out of cycles: it has "
             f"{cycles_text(decision.cycles.available)} and needs about "
             f"{cycles_text(decision.cycles.required)}",
+        )
+
+
+def _data_warnings(
+    seen: Observation, request: UpgradeRequest, decision: Decision
+) -> Iterator[Remark]:
+    """What the module's data is in for."""
+    if isinstance(decision.mode, Reinstall):
+        yield Remark(code="data-wiped", text="a reset wipes all data of the module")
+    if seen.is_persistent and request.memory_persistence == "replace":
+        yield Remark(
+            code="heap-replaced",
+            text="the heap is thrown away, and with it the data that the module keeps there",
+        )
+    if request.skip_pre_upgrade:
+        yield Remark(
+            code="pre-upgrade-skipped",
+            text="pre_upgrade does not run: what the module would save there is lost",
+        )
+
+
+def _safety_doubts(decision: Decision, facts: PlanFacts) -> Iterator[Remark]:
+    """Why going back may not be able to keep what was written to the new code."""
+    reasons = []
+    if facts.slots_during >= SNAPSHOTS_MAX:
+        reasons.append("no slot is free for it")
+    if not decision.cycles.going_back_ok:
+        needed = cycles_text(decision.cycles.required_going_back)
+        reasons.append(f"with the upgrade that needs about {needed}")
+    if reasons:
+        yield Remark(
+            code="no-safety-snapshot",
+            text="going back may not be able to save the state that it loses, and is then done by "
+            f"itself only if nothing ran on the new code: {' and '.join(reasons)}",
         )
 
 

@@ -13,7 +13,7 @@ from typing import Final, final
 
 from juno_snap.errors import InputError
 from juno_snap.files import read_file
-from juno_snap.units import CHUNK_MAX_BYTES, KIB, MIB
+from juno_snap.units import CHUNK_MAX_BYTES, KIB, MIB, WASM_PAGE_BYTES
 
 WASM_MAX_BYTES: Final = 100 * MIB
 """Largest module, unpacked. Source: execution errors, IC0505 "Wasm module size"."""
@@ -49,8 +49,12 @@ ENTRY_NAME_MAX_BYTES: Final = 32 * KIB
 Source: interface specification, "Canister module format".
 """
 
-KEPT_SECTION_MAX_BYTES: Final = 64 * KIB
-"""Of a longer custom section only the name is kept; nothing that is read here is that long."""
+KEPT_SECTION_MAX_BYTES: Final = MIB
+"""Of a longer custom section only the name is kept: the network takes no module whose custom
+sections are longer together.
+
+Source: interface specification, "Canister module format".
+"""
 
 PIECE_BYTES: Final = 64 * KIB
 
@@ -76,6 +80,8 @@ class WasmFile:
     """SHA-256 of each of ``chunks()``."""
     unpacked_bytes: int
     is_memory64: bool
+    heap_min_bytes: int
+    """What its heap begins with."""
     custom_sections: Mapping[str, bytes] = field(repr=False)
     """Content by full name, such as ``icp:public juno:package``; empty where it is long."""
     entry_points: frozenset[str] = field(repr=False)
@@ -129,6 +135,7 @@ def check_wasm(data: bytes, *, name: str) -> WasmFile:
         chunk_hashes=tuple(hashlib.sha256(chunk).digest() for chunk in _pieces(data)),
         unpacked_bytes=source.taken_bytes,
         is_memory64=found.is_memory64,
+        heap_min_bytes=found.heap_min_bytes,
         custom_sections=found.custom,
         entry_points=frozenset(found.entry_points),
     )
@@ -224,6 +231,7 @@ class _Sections:
 
     custom: dict[str, bytes] = field(default_factory=dict)
     is_memory64: bool = False
+    heap_min_bytes: int = 0
     entry_points: set[str] = field(default_factory=set)
 
 
@@ -236,15 +244,29 @@ def _read_sections(source: _Source) -> _Sections:
             name, content = _read_custom_section(source, size)
             found.custom[name] = content
         elif section == MEMORY_SECTION:
-            # A count, then for each memory its flags and limits; a canister has one memory.
             memories = source.read(size, "its memory section")
             found.is_memory64 = size > 1 and bool(memories[1] & MEMORY64_FLAG)
+            found.heap_min_bytes = _first_minimum(memories) * WASM_PAGE_BYTES
         elif section == EXPORT_SECTION:
             found.entry_points |= _read_entry_points(source, size)
         else:
             for _piece in source.skip(size, f"section {section}"):
                 pass
     return found
+
+
+def _first_minimum(memories: bytes) -> int:
+    """Pages that the first memory of a memory section has at least; a canister has one memory.
+
+    Source: WebAssembly core specification, "Memory Section": a count, then for each memory its
+    flags and its limits, of which the first is a number in LEB128.
+    """
+    value = 0
+    for place, byte in enumerate(memories[2:]):
+        value |= (byte & ~LEB128_MORE) << (7 * place)
+        if not byte & LEB128_MORE:
+            break
+    return value
 
 
 def _read_entry_points(source: _Source, size: int) -> set[str]:

@@ -35,6 +35,20 @@ def test_sees_a_memory_with_64_bit_addresses(flags, is_memory64):
     assert check_wasm(HEADER + memory, name="x.wasm").is_memory64 is is_memory64
 
 
+@pytest.mark.parametrize(
+    ("limits", "pages"),
+    [
+        pytest.param(b"\x00\x01", 1, id="a page"),
+        pytest.param(b"\x01\x80\x01\x80\x02", 128, id="a maximum too"),
+        pytest.param(b"\x04\xe5\x8e\x26", 624485, id="64-bit addresses"),
+    ],
+)
+def test_sees_what_the_heap_begins_with(limits, pages):
+    wasm = check_wasm(HEADER + section(5, b"\x01" + limits), name="x.wasm")
+    assert wasm.heap_min_bytes == pages * 65_536
+    assert check_wasm(HEADER, name="x.wasm").heap_min_bytes == 0
+
+
 def test_a_compressed_module_is_hashed_as_it_is_uploaded_and_read_unpacked():
     raw = wasm_bytes(persistent=True, size_bytes=500_000)
     packed = gzip.compress(raw, mtime=0)
@@ -45,7 +59,7 @@ def test_a_compressed_module_is_hashed_as_it_is_uploaded_and_read_unpacked():
 
 
 def test_a_long_custom_section_is_known_by_name_only():
-    wasm = check_wasm(HEADER + custom(b"debug", bytes(100_000)), name="x.wasm")
+    wasm = check_wasm(HEADER + custom(b"debug", bytes(1_100_000)), name="x.wasm")
     assert wasm.custom_sections == {"debug": b""}
 
 

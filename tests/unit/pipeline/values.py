@@ -21,6 +21,7 @@ CALLER = Principal(b"\x01" * 10)
 OLD_HASH = b"\x0a" * 32
 HEADER = b"\x00asm\x01\x00\x00\x00"
 MARK = b"icp:private enhanced-orthogonal-persistence"
+INTERFACE = b"service : { get : (text) -> (opt text) query }"
 PLENTY = 100_000_000_000_000
 
 
@@ -40,9 +41,16 @@ def custom(name: bytes, content: bytes = b"") -> bytes:
     return section(0, leb128(len(name)) + name + content)
 
 
-def wasm_bytes(*, persistent=False, size_bytes=0) -> bytes:
+def wasm_bytes(
+    *, persistent=False, size_bytes=0, interface=INTERFACE, stable_types=None, pages=0
+) -> bytes:
     """A module without code, filled up with a custom section whose content never repeats."""
-    module = HEADER + (custom(MARK) if persistent else b"")
+    module = HEADER + (section(5, b"\x01\x00" + leb128(pages)) if pages else b"")
+    module += custom(MARK) if persistent else b""
+    if interface is not None:
+        module += custom(b"icp:public candid:service", interface)
+    if stable_types is not None:
+        module += custom(b"icp:private motoko:stable-types", stable_types)
     if size_bytes:
         module += custom(b"filling", hashlib.shake_128(b"filling").digest(size_bytes))
     return module
@@ -151,5 +159,6 @@ def seen(**changes) -> Observation:
         "stored_chunks": frozenset(),
         "is_persistent": False,
         "package": None,
+        "interface": INTERFACE,
     }
     return Observation(**{**values, **changes})
