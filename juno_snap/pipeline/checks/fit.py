@@ -43,10 +43,12 @@ def misfits(specs: Sequence[CheckSpec], wasm: WasmFile) -> tuple[Misfit, ...]:
     """
     content = _metadata(wasm, INTERFACE_METADATA)
     interface = interface_of(content) if content else None
+    if interface is None:
+        return ()
     found: list[Misfit] = []
-    for spec in specs if interface else ():
+    for spec in specs:
         try:
-            if interface and spec.kind == "call":
+            if spec.kind == "call":
                 check_fits(expectation_of(spec), interface)
         except InputError as error:
             found.append(Misfit(check=spec, problem=error.message))
