@@ -74,19 +74,8 @@ def plan_restore(
     there is no room for a safety snapshot, it takes the place of scrap.
     """
     has_state = seen.module_hash is not None
-    scrap = choose_scrap(
-        seen.snapshots,
-        notes=seen.notes,
-        installed_at_ns=seen.info.last_install_at_ns,
-        needed=snapshot.id,
-    )
-    has_slot = len(seen.snapshots) < SNAPSHOTS_MAX
-    takes_safety = has_state and (has_slot or scrap is not None)
-    cycles = _estimate(seen, costs, takes_safety=takes_safety)
-    if not takes_safety or (has_slot and cycles.ok):
-        scrap = None
-    if scrap is not None:
-        cycles = _estimate(seen, costs, takes_safety=True, freed_bytes=scrap.total_size_bytes)
+    scrap, cycles = _make_room(seen, snapshot, costs)
+    takes_safety = has_state and (scrap is not None or len(seen.snapshots) < SNAPSHOTS_MAX)
     refusal = None
     if has_state and not takes_safety:
         refusal = _NO_SLOT
@@ -112,14 +101,41 @@ def plan_restore(
     )
 
 
+def _make_room(
+    seen: Observation, snapshot: Snapshot, costs: CostProfile
+) -> tuple[Snapshot | None, CyclesEstimate]:
+    """The scrap whose place the safety snapshot takes, none where there is room, and the cost."""
+    has_slot = len(seen.snapshots) < SNAPSHOTS_MAX
+    has_state = seen.module_hash is not None
+    beside = _estimate(seen, snapshot, costs, takes_safety=has_state and has_slot)
+    if not has_state or (has_slot and beside.ok):
+        return None, beside
+    scrap = choose_scrap(
+        seen.snapshots,
+        notes=seen.notes,
+        installed_at_ns=seen.info.last_install_at_ns,
+        needed=snapshot.id,
+    )
+    if scrap is None:
+        return None, beside
+    freed_bytes = scrap.total_size_bytes
+    return scrap, _estimate(seen, snapshot, costs, takes_safety=True, freed_bytes=freed_bytes)
+
+
 def _estimate(
-    seen: Observation, costs: CostProfile, *, takes_safety: bool, freed_bytes: int = 0
+    seen: Observation,
+    snapshot: Snapshot,
+    costs: CostProfile,
+    *,
+    takes_safety: bool,
+    freed_bytes: int = 0,
 ) -> CyclesEstimate:
     work = Work(
         messages=RESTORE_MESSAGES,
         payload_bytes=0,
         snapshot_bytes=snapshot_size_bytes(seen.status) if takes_safety else None,
         freed_bytes=freed_bytes,
+        loaded_bytes=snapshot.total_size_bytes,
         installs=False,
     )
     return estimate(seen.status, work, costs=costs)
