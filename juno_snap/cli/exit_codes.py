@@ -45,13 +45,15 @@ MEANINGS: Final[Mapping[ExitCode, str]] = {
     ExitCode.USAGE: "wrong usage or malformed input",
     ExitCode.LOCKED: "already running: somebody else holds the lock",
     ExitCode.NOT_FOUND: "the module, snapshot or file does not exist",
-    ExitCode.REFUSED: "refused: a check, a precondition, or a question without a terminal",
+    ExitCode.REFUSED: (
+        "refused: a check, a precondition, a question without a terminal, an unfinished operation"
+    ),
     ExitCode.CONFIGURATION: "configuration",
     ExitCode.IDENTITY: "identity: no usable key, or one that may not do this",
     ExitCode.TRUST: "an answer of the network cannot be trusted",
     ExitCode.RUNS_OLD_CODE: "failed; the module runs its old code and data",
-    ExitCode.FAILED: "failed otherwise; the hint says what to do",
-    ExitCode.UNKNOWN: "the outcome is not known",
+    ExitCode.FAILED: "failed, anything else; the hint says what to do",
+    ExitCode.UNKNOWN: "the outcome is not known, or not evaluated; run: juno-snap resume",
     ExitCode.CANCELLED: "cancelled; a stopped module was told to start",
 }
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, TextIO, final
 
 from juno_snap.cli.streams import Tolerant, discard_output
-from juno_snap.cli.words import printable, seconds
+from juno_snap.cli.telling import Lines
+from juno_snap.cli.words import printable
 from juno_snap.errors import JunoSnapError
-from juno_snap.events import Notice, Observer, StepFinished, StepStarted, Waiting
+from juno_snap.events import Notice, Observer
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -166,25 +167,11 @@ class Output:
             with LiveSteps(self._errors(), verbose=self.options.verbose) as steps:
                 yield steps.observe
         else:
-            yield self._tell
+            yield Lines(note=self.note, warn=self.warn).observe
 
     def _only_warnings(self, event: object) -> None:
         if isinstance(event, Notice) and event.warning:
             self.warn(event.text)
-
-    def _tell(self, event: object) -> None:
-        match event:
-            case StepStarted(step=step):
-                self.note(f"{step} ...")
-            case StepFinished(step=step, outcome=outcome, duration_ms=duration_ms, detail=detail):
-                rest = f": {detail}" if detail else ""
-                self.note(f"{step} {outcome} in {seconds(duration_ms)}{rest}")
-            case Waiting(reason=reason, remaining_seconds=remaining):
-                self.note(f"waiting: {reason} ({remaining:.0f} s left)")
-            case Notice(text=text, warning=warning):
-                (self.warn if warning else self.note)(text)
-            case _:
-                pass
 
     def _say(self, text: str, style: str = "") -> None:
         if sys.stderr.isatty():

@@ -174,6 +174,31 @@ def test_events_become_lines_where_there_is_no_terminal(capsys, options, expecte
     assert (captured.out, captured.err) == ("", expected)
 
 
+def waits(*remaining, reason="rate limit"):
+    return [Waiting(reason=reason, remaining_seconds=seconds) for seconds in remaining]
+
+
+def test_a_countdown_is_told_now_and_then(capsys):
+    with Output(OutputOptions()).watch() as observer:
+        for event in [
+            *waits(30.0, 29.0, 20.5, 20.0, 15.0, 3.0),
+            *waits(3.0, 2.0, reason="stop"),
+            *waits(25.0, 24.0, reason="stop"),
+            StepStarted(step="install"),
+            *waits(24.0, reason="stop"),
+        ]:
+            observer(event)
+    assert capsys.readouterr().err.splitlines() == [
+        "waiting: rate limit (30 s left)",
+        "waiting: rate limit (20 s left)",
+        "waiting: rate limit (3 s left)",
+        "waiting: stop (3 s left)",
+        "waiting: stop (25 s left)",
+        "install ...",
+        "waiting: stop (24 s left)",
+    ]
+
+
 def test_live_steps_show_everything():
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=100, color_system=None)
