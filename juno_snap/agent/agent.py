@@ -95,6 +95,11 @@ class Agent:
         return self._connection.identity
 
     @property
+    def call_ttl_seconds(self) -> int:
+        """How long a call lives, unless it is said otherwise."""
+        return self._call_ttl_seconds
+
+    @property
     def clock(self) -> Clock:
         """The time that this agent goes by."""
         return self._connection.clock

@@ -64,12 +64,16 @@ class ManagementClient:
         return await self.agent.submit(self.prepare(call), settle=self._settle)
 
     async def canister_status(
-        self, canister_id: Principal, *, as_query: bool = False
+        self, canister_id: Principal, *, as_query: bool = False, not_before_ns: int = 0
     ) -> CanisterStatus:
-        """The status, certified; ``as_query``: one node's word, faster, for display only."""
+        """The status, certified; ``as_query``: one node's word, faster and without a round.
+
+        Of a query an answer from before ``not_before_ns`` is asked for again.
+        """
         call = canister.plain_call("canister_status", canister_id)
         if as_query:
-            return canister.status_from_reply(await self._query(call))
+            reply = await self._query(call, not_before_ns=not_before_ns)
+            return canister.status_from_reply(reply)
         return canister.status_from_reply((await self.send(call)).reply)
 
     async def update_settings(self, canister_id: Principal, settings: CanisterSettings) -> int:
@@ -332,10 +336,11 @@ class ManagementClient:
     async def _change(self, call: ManagementCall) -> int:
         return (await self.send(call)).time_ns
 
-    async def _query(self, call: ManagementCall) -> bytes:
+    async def _query(self, call: ManagementCall, *, not_before_ns: int = 0) -> bytes:
         return await self.agent.query(
             MANAGEMENT_CANISTER,
             call.method,
             call.arg,
             effective_canister_id=call.effective_canister_id,
+            not_before_ns=not_before_ns,
         )

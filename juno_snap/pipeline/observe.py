@@ -4,9 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Final, final
 
-from juno_snap.clock import Clock
 from juno_snap.errors import JunoSnapError, NotFoundError, PreconditionError, RejectedError
-from juno_snap.events import Observer
+from juno_snap.events import Observer, StepFinished, StepOutcome, StepStarted
 from juno_snap.ids import Principal
 from juno_snap.management.candid_call import INTERFACE_METADATA
 from juno_snap.management.client import ManagementClient
@@ -15,7 +14,10 @@ from juno_snap.pipeline import codes
 from juno_snap.pipeline.notes import Notes
 from juno_snap.pipeline.report import Evidence, StepReport, hex_or_none, rfc3339
 from juno_snap.pipeline.resolve import oldest_first
-from juno_snap.pipeline.runner import Steps
+from juno_snap.pipeline.workspace import Workspace
+from juno_snap.units import NS_PER_MS
+
+OBSERVE_STEP: Final = "observe"
 
 PERSISTENCE_METADATA: Final = "enhanced-orthogonal-persistence"
 """Name of Motoko's metadata section. Source: interface specification, ``install_code``."""
@@ -69,7 +71,9 @@ class Observation:
         return self.status.status == "running"
 
 
-async def observe(client: ManagementClient, module: Principal) -> Observation:
+async def observe(
+    client: ManagementClient, module: Principal, *, notes: Notes | None = None
+) -> Observation:
     """The module as it is, after three calls sent at the same time.
 
     Whether it exists and whether the caller controls it is read from the certified state first, so
@@ -103,22 +107,33 @@ async def observe(client: ManagementClient, module: Principal) -> Observation:
         package=metadata[PACKAGE_METADATA],
         interface=metadata[INTERFACE_METADATA],
         stable_types=metadata[STABLE_TYPES_METADATA],
+        notes=notes or {},
     )
 
 
 async def observe_as_step(
-    client: ManagementClient, module: Principal, *, observer: Observer, clock: Clock
+    workspace: Workspace, module: Principal, *, observer: Observer
 ) -> tuple[Observation, StepReport]:
-    """``observe`` as the first step of an operation."""
-    steps = Steps(clock=clock, observer=observer)
-    seen: list[Observation] = []
-
-    async def look() -> Evidence:
-        seen.append(await observe(client, module))
-        return _evidence(seen[0])
-
-    await steps.run("observe", look)
-    return seen[0], steps.reports[0]
+    """``observe`` as the first step of an operation; raises what that raises."""
+    clock = workspace.clock
+    began_ns = clock.monotonic_ns()
+    observer(StepStarted(step=OBSERVE_STEP))
+    error: JunoSnapError | None = None
+    try:
+        seen = await observe(workspace.client, module, notes=workspace.notes(module))
+    except JunoSnapError as problem:
+        error = problem
+        raise
+    finally:
+        duration_ms = (clock.monotonic_ns() - began_ns) // NS_PER_MS
+        outcome: StepOutcome = "done" if error is None else "failed"
+        detail = "" if error is None else str(error)
+        observer(
+            StepFinished(step=OBSERVE_STEP, outcome=outcome, duration_ms=duration_ms, detail=detail)
+        )
+    return seen, StepReport(
+        name=OBSERVE_STEP, outcome="done", duration_ms=duration_ms, evidence=_evidence(seen)
+    )
 
 
 def _evidence(seen: Observation) -> Evidence:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias, final
 
-from juno_snap.errors import OperationError, OutcomeUnknownError
+from juno_snap.errors import OperationError, OutcomeUnknownError, PreconditionError
 from juno_snap.events import StepOutcome
 from juno_snap.ids import Principal, SnapshotId
 from juno_snap.management.types import Snapshot
-from juno_snap.pipeline.journal.records import SnapshotNote
+from juno_snap.pipeline.journal.records import Leg, SnapshotNote
 from juno_snap.units import NS_PER_SECOND
 
 SCHEMA: Final = 1
@@ -25,10 +25,22 @@ Evidence: TypeAlias = Mapping[str, object]
 """What a step can show for itself, ready for JSON."""
 
 ModuleStatus: TypeAlias = Literal["running", "stopping", "stopped", "unknown"]
-UpgradeOutcome: TypeAlias = Literal[
-    "upgraded", "unchanged", "rolled-back", "failed", "interrupted", "unknown"
+ReportedOutcome: TypeAlias = Literal[
+    "upgraded",
+    "unchanged",
+    "restored",
+    "taken",
+    "rolled-back",
+    "failed",
+    "interrupted",
+    "unknown",
 ]
-RestoreOutcome: TypeAlias = Literal["restored", "failed", "interrupted", "unknown"]
+
+
+def from_rfc3339(text: str) -> int:
+    """The time that ``rfc3339`` wrote, in ns."""
+    moment = datetime.fromisoformat(text)
+    return int(moment.timestamp()) * NS_PER_SECOND + moment.microsecond * 1000
 
 
 def rfc3339(at_ns: int) -> str:
@@ -65,11 +77,14 @@ class StepReport:
     outcome: StepOutcome
     duration_ms: int
     evidence: Evidence = field(default_factory=dict)
+    leg: Leg = "forward"
+    """``back``: a step of the way back that an upgrade took by itself."""
 
     def to_json(self) -> Json:
         """An entry of ``steps``."""
         return {
             "name": self.name,
+            "leg": self.leg,
             "outcome": self.outcome,
             "duration_ms": self.duration_ms,
             "evidence": dict(self.evidence),
@@ -130,16 +145,23 @@ class UpgradeReport:
     """What an upgrade did."""
 
     facts: OperationFacts
-    outcome: UpgradeOutcome
+    outcome: ReportedOutcome
     old_hash: bytes | None
     new_hash: bytes
     """Of the candidate, whether or not it was installed."""
     snapshot: SnapshotId | None
     replaced: tuple[SnapshotId, ...] = ()
     """Snapshots that are gone: replaced by the new one, or deleted after verification."""
+    checks: tuple[Evidence, ...] = ()
+    """What came of each: ``name``, ``ok`` (none: not evaluated), ``detail``."""
+    safety_snapshot: SnapshotId | None = None
+    """Of what the new code had written when it was gone back on; only a person deletes it."""
+    versions_passed: int | None = None
+    """Changes of the module by others between the start of the new code and going back."""
 
     def to_json(self) -> Json:
-        """The document of ``upgrade``; health checks are not part of it yet."""
+        """The document of ``upgrade``."""
+        safety = None if self.safety_snapshot is None else str(self.safety_snapshot)
         return {
             **self.facts.to_json(),
             "outcome": self.outcome,
@@ -147,7 +169,9 @@ class UpgradeReport:
             "new_hash": self.new_hash.hex(),
             "snapshot": None if self.snapshot is None else str(self.snapshot),
             "replaced": [str(gone) for gone in self.replaced],
-            "checks": [],
+            "checks": [dict(check) for check in self.checks],
+            "safety_snapshot": safety,
+            "versions_passed": self.versions_passed,
         }
 
 
@@ -157,7 +181,7 @@ class RestoreReport:
     """What loading a snapshot did."""
 
     facts: OperationFacts
-    outcome: RestoreOutcome
+    outcome: ReportedOutcome
     old_hash: bytes | None
     snapshot: SnapshotId
     """The one that was loaded."""
@@ -191,12 +215,14 @@ class SnapshotReport:
     replaced: tuple[SnapshotId, ...] = ()
     note: SnapshotNote | None = None
     """Its label and protection."""
+    outcome: ReportedOutcome = "taken"
 
     def to_json(self) -> Json:
         """The document of ``snapshot create``."""
         taken = None if self.snapshot is None else snapshot_json(self.snapshot, self.note)
         return {
             **self.facts.to_json(),
+            "outcome": self.outcome,
             "snapshot": taken,
             "replaced": [str(gone) for gone in self.replaced],
         }
@@ -224,6 +250,18 @@ class OperationFailedError(OperationError):
             runs_old_code=runs_old_code,
             hint=hint,
         )
+        self.report = report
+
+
+@final
+class OperationRefusedError(PreconditionError):
+    """An operation was ended before its change: by a hook, or because somebody else is at it.
+
+    The module runs; ``report`` says what was done and undone until then.
+    """
+
+    def __init__(self, message: str, *, code: str, report: Report, hint: str = "") -> None:
+        super().__init__(message, code=code, hint=hint)
         self.report = report
 
 

@@ -14,6 +14,21 @@ STOP_TIMEOUT_SECONDS: Final = 60.0
 HEALTH_TIMEOUT_SECONDS: Final = 60.0
 ROLLBACK_WINDOW_SECONDS: Final = 600.0
 
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long what the network refuses for the moment is tried again."""
+
+    pause_seconds: float = 5.0
+    stopped_seconds: float = 30.0
+    """Between stop and start; then the module is started, and waited for while it serves."""
+    serving_seconds: float = 600.0
+    serving_pause_seconds: float = 30.0
+    load_seconds: float = 120.0
+    """For a load that goes back: the code that waits meanwhile is known to be bad."""
+
+
 FoundStopped: TypeAlias = Literal["ask", "start", "leave-stopped"]
 
 
@@ -50,6 +65,7 @@ class UpgradeRequest:
     """Load the snapshot of this run where a check is bad."""
     rollback_window_seconds: float = ROLLBACK_WINDOW_SECONDS
     """How long after the start that may still be done without asking."""
+    patience: Patience = field(default_factory=Patience)
     force: bool = False
     """Go on although the plan speaks against it: too few cycles by the estimate, an interface that
     breaks callers, checks that the new code cannot pass, a heap beyond the module's own limit; and

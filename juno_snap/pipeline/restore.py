@@ -1,30 +1,25 @@
-"""Loading a snapshot: the present state is saved first, and the module is left as it was found."""
+"""Loading a snapshot: the present state is saved first, and the module is left as it was found.
 
-from dataclasses import dataclass
+``rollback`` is the same with the snapshot that an upgrade took, and the module runs afterwards.
+"""
+
+from dataclasses import dataclass, replace
 from typing import final
 
-from juno_snap.clock import Clock, system_clock
-from juno_snap.errors import JunoSnapError, RejectedError
+from juno_snap.errors import NotFoundError
 from juno_snap.events import Observer, ignore_events
 from juno_snap.ids import Principal, SnapshotId
-from juno_snap.management.client import ManagementClient
-from juno_snap.management.types import CertifiedInfo
-from juno_snap.pipeline.aftermath import bad_outcome, error_of, reporting_cancellation
-from juno_snap.pipeline.costs import DEFAULT_COSTS, CostProfile
-from juno_snap.pipeline.downtime import Ending
+from juno_snap.pipeline.conduct import Beginning, conduct, unfinished
+from juno_snap.pipeline.journal.records import OperationKind
 from juno_snap.pipeline.observe import Observation, observe_as_step
-from juno_snap.pipeline.operation import Operation
-from juno_snap.pipeline.report import (
-    Evidence,
-    RestoreOutcome,
-    RestoreReport,
-    StepReport,
-    rfc3339,
-    snapshot_json,
-)
+from juno_snap.pipeline.program import Before, LoadChange, Program, Save, digest_of
+from juno_snap.pipeline.report import RestoreReport, StepReport
 from juno_snap.pipeline.request import STOP_TIMEOUT_SECONDS
-from juno_snap.pipeline.resolve import resolve_snapshot
+from juno_snap.pipeline.resolve import LIST_HINT, resolve_snapshot
 from juno_snap.pipeline.restore_plan import RestorePlan, plan_restore
+from juno_snap.pipeline.resume import resume
+from juno_snap.pipeline.sending import Materials
+from juno_snap.pipeline.workspace import Workspace
 
 
 @final
@@ -35,166 +30,164 @@ class PreparedRestore:
     seen: Observation
     plan: RestorePlan
     observed: StepReport
+    observed_at_ns: int
     stop_timeout_seconds: float
+    kind: OperationKind = "restore"
+    of_operation: str | None = None
+    """The upgrade that is gone back on."""
+    resumes: str | None = None
+    """An interrupted operation that was asked for the same; ``run_restore`` goes on with it."""
 
 
 async def prepare_restore(
-    client: ManagementClient,
+    workspace: Workspace,
     module: Principal,
     which: str,
     *,
     discard_current: bool = False,
     stop_timeout_seconds: float = STOP_TIMEOUT_SECONDS,
     observer: Observer = ignore_events,
-    clock: Clock | None = None,
-    costs: CostProfile = DEFAULT_COSTS,
 ) -> PreparedRestore:
-    """Look at the module and at the snapshot ``which`` (``latest``, an id, a beginning of one).
+    """Look at the module and at the snapshot ``which``: ``latest``, a label, an id, its beginning.
 
     ``discard_current`` goes on where the present state cannot be saved.
 
     Raises:
         InputError: The snapshot is named ambiguously or malformed.
         NotFoundError: No such module, or no such snapshot.
-        PreconditionError: The caller does not control the module, or it is frozen.
+        PreconditionError: The caller does not control the module, it is frozen, or another
+            operation on it is not finished.
     """
-    clock = clock or system_clock()
-    seen, observed = await observe_as_step(client, module, observer=observer, clock=clock)
+    workspace.hooks.check_loadable()
+    at_ns = workspace.clock.now_ns()
+    seen, observed = await observe_as_step(workspace, module, observer=observer)
     snapshot = resolve_snapshot(which, seen.snapshots, notes=seen.notes, module=module)
-    metadata = await client.read_canister_snapshot_metadata(module, snapshot.id)
-    plan = plan_restore(seen, snapshot, metadata, may_discard=discard_current, costs=costs)
+    digest = _digest(module, snapshot.id, "restore")
+    resumes = unfinished(workspace, module, digest)
+    metadata = await workspace.client.read_canister_snapshot_metadata(module, snapshot.id)
+    plan = plan_restore(
+        seen, snapshot, metadata, may_discard=discard_current, costs=workspace.costs
+    )
     return PreparedRestore(
-        seen=seen, plan=plan, observed=observed, stop_timeout_seconds=stop_timeout_seconds
+        seen=seen,
+        plan=plan,
+        observed=observed,
+        observed_at_ns=at_ns,
+        stop_timeout_seconds=stop_timeout_seconds,
+        resumes=resumes,
     )
 
 
+async def prepare_rollback(
+    workspace: Workspace,
+    module: Principal,
+    operation: str | None = None,
+    *,
+    discard_current: bool = False,
+    stop_timeout_seconds: float = STOP_TIMEOUT_SECONDS,
+    observer: Observer = ignore_events,
+) -> PreparedRestore:
+    """Look at the snapshot that an upgrade took: ``operation``, else the newest that took one.
+
+    Raises:
+        NotFoundError: No upgrade of this module has taken a snapshot, or it is gone.
+        Others: See ``prepare_restore``.
+    """
+    upgrade, snapshot = _taken_by(workspace, module, operation)
+    prepared = await prepare_restore(
+        workspace,
+        module,
+        str(snapshot),
+        discard_current=discard_current,
+        stop_timeout_seconds=stop_timeout_seconds,
+        observer=observer,
+    )
+    # A module that is gone back on shall serve, however it was found.
+    plan = replace(prepared.plan, sends_start=True)
+    return replace(prepared, kind="rollback", of_operation=upgrade, plan=plan)
+
+
 async def restore_snapshot(
-    client: ManagementClient,
+    workspace: Workspace,
     module: Principal,
     which: str,
     *,
     discard_current: bool = False,
     observer: Observer = ignore_events,
-    clock: Clock | None = None,
 ) -> RestoreReport:
     """Prepare and act without asking anybody; raises what the two halves raise."""
     prepared = await prepare_restore(
-        client,
-        module,
-        which,
-        discard_current=discard_current,
-        observer=observer,
-        clock=clock,
+        workspace, module, which, discard_current=discard_current, observer=observer
     )
-    return await run_restore(client, prepared, observer=observer, clock=clock)
+    return await run_restore(workspace, prepared, observer=observer)
 
 
 async def run_restore(
-    client: ManagementClient,
-    prepared: PreparedRestore,
-    *,
-    observer: Observer = ignore_events,
-    clock: Clock | None = None,
+    workspace: Workspace, prepared: PreparedRestore, *, observer: Observer = ignore_events
 ) -> RestoreReport:
     """Carry out a plan; on return the module has the snapshot's code and data, certified.
 
     Raises:
         PreconditionError: The plan is refused, or the module was changed since it was made.
             Nothing was done.
-        OperationFailedError: Something failed from the stop on; ``report`` says how it was left.
-        OperationUnknownError: A call from the stop on has no certified outcome.
-        OperationCancelledError: Cancelled; where a stop was sent, a start was.
+        Others: See ``conduct``.
     """
-    prepared.plan.outline.check()
-    operation = _Restore(client, prepared, observer=observer, clock=clock or system_clock())
-    return await reporting_cancellation(
-        "restore", operation.run(), lambda: operation.report("interrupted")
+    if prepared.resumes is not None:
+        report = await resume(workspace, operation=prepared.resumes, observer=observer)
+    else:
+        plan = prepared.plan
+        plan.outline.check()
+        beginning = Beginning(
+            program=program_of(prepared),
+            digest=_digest(plan.module, plan.snapshot.id, "restore"),
+            observed=prepared.observed,
+            observed_at_ns=prepared.observed_at_ns,
+            materials=Materials(),
+        )
+        report = await conduct(workspace, beginning, observer=observer)
+    if not isinstance(report, RestoreReport):
+        raise TypeError(report)
+    return report
+
+
+def program_of(prepared: PreparedRestore) -> Program:
+    """What the plan comes to, step by step."""
+    plan = prepared.plan
+    save = None
+    if plan.takes_safety_snapshot:
+        save = Save(purpose="safety", replaced=plan.replaced, is_optional=plan.may_discard)
+    return Program(
+        kind=prepared.kind,
+        module=plan.module,
+        before=Before.of(prepared.seen),
+        sends_stop=plan.sends_stop,
+        sends_start=plan.sends_start,
+        stop_timeout_seconds=prepared.stop_timeout_seconds,
+        save=save,
+        change=LoadChange(snapshot=plan.snapshot.id),
+        versions_passed=plan.versions_passed,
+        of_operation=prepared.of_operation,
     )
 
 
-@final
-class _Restore:
-    """One restore while it is carried out."""
+def _digest(module: Principal, snapshot: SnapshotId, kind: str) -> bytes:
+    return digest_of({"kind": kind, "module": str(module), "snapshot": str(snapshot)})
 
-    def __init__(
-        self,
-        client: ManagementClient,
-        prepared: PreparedRestore,
-        *,
-        observer: Observer,
-        clock: Clock,
-    ) -> None:
-        self._seen = prepared.seen
-        self._plan = prepared.plan
-        self._operation = Operation(
-            client,
-            prepared.seen,
-            prepared.observed,
-            sends_stop=prepared.plan.sends_stop,
-            sends_start=prepared.plan.sends_start,
-            stop_timeout_seconds=prepared.stop_timeout_seconds,
-            observer=observer,
-            clock=clock,
-        )
-        self._safety: SnapshotId | None = None
 
-    def report(self, outcome: RestoreOutcome, ending: Ending | None = None) -> RestoreReport:
-        """What has been done so far."""
-        return RestoreReport(
-            facts=self._operation.facts(ending),
-            outcome=outcome,
-            old_hash=self._seen.module_hash,
-            snapshot=self._plan.snapshot.id,
-            safety_snapshot=self._safety,
-            versions_passed=self._plan.versions_passed,
-        )
-
-    async def run(self) -> RestoreReport:
-        """The steps in their order."""
-        ending = await self._operation.carry_out(self._change, self._check)
-        if ending.is_good:
-            return self.report("restored")
-        raise error_of(
-            "restore",
-            ending,
-            self.report(bad_outcome(ending), ending),
-            runs_old_code=self._operation.runs_old_code(),
-            clock=self._operation.clock,
-        ) from ending.failure
-
-    async def _change(self) -> None:
-        if self._plan.takes_safety_snapshot:
-            try:
-                await self._operation.steps.run("safety-snapshot", self._save)
-            except RejectedError as error:
-                if not (self._plan.may_discard and error.certified):
-                    raise
-                warning = f"the state before was not saved: {error}"
-                self._operation.warnings.append(warning)
-        await self._operation.steps.run("load", self._load)
-
-    async def _save(self) -> Evidence:
-        operation = self._operation
-        taken = await operation.hurried.take_canister_snapshot(
-            operation.module, replace=self._plan.replaced
-        )
-        self._safety = taken.id
-        return snapshot_json(taken)
-
-    async def _load(self) -> Evidence:
-        operation = self._operation
-        snapshot = self._plan.snapshot.id
-        at_ns = await operation.hurried.load_canister_snapshot(operation.module, snapshot)
-        operation.changed_at_ns = at_ns
-        return {"snapshot": str(snapshot), "certified_at": rfc3339(at_ns)}
-
-    def _check(self, info: CertifiedInfo) -> None:
-        # A load counts as an install; networks before 0.66 do not say when the last one was.
-        before_ns = self._seen.info.last_install_at_ns
-        is_new = before_ns is None or (info.last_install_at_ns or 0) > before_ns
-        if info.module_hash is None or not is_new:
-            raise JunoSnapError(
-                "the certified state shows no load of a snapshot",
-                code="not-loaded",
-                hint="look at the module with: juno-snap status",
-            )
+def _taken_by(
+    workspace: Workspace, module: Principal, operation: str | None
+) -> tuple[str, SnapshotId]:
+    """The upgrade that is meant, and the snapshot that it took."""
+    notes = workspace.journal.notes(workspace.root_key, module).values()
+    taken = {
+        note.operation: note.id
+        for note in notes
+        if note.purpose == "upgrade" and note.operation is not None
+    }
+    if operation is None and taken:
+        operation = max(taken)  # ids begin with the time
+    if operation is None or operation not in taken:
+        what = f"operation {operation}" if operation else "no upgrade of this module"
+        has = "has no snapshot that is there" if operation else "has left a snapshot"
+        raise NotFoundError(f"{what} {has}", code="no-way-back", hint=LIST_HINT)
+    return operation, taken[operation]

@@ -1,0 +1,162 @@
+"""Beginning an operation and bringing it to its end: what every kind has in common."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final, final
+
+from juno_snap.errors import JunoSnapError, PreconditionError
+from juno_snap.events import Notice, Observer, ignore_events
+from juno_snap.ids import Principal
+from juno_snap.pipeline.actions import ChainView, Finish, Wish
+from juno_snap.pipeline.conclude import Conclusion
+from juno_snap.pipeline.journal.records import NewOperation
+from juno_snap.pipeline.log import OperationLog
+from juno_snap.pipeline.program import Program
+from juno_snap.pipeline.report import (
+    OperationCancelledError,
+    Report,
+    StepReport,
+    operation_id,
+)
+from juno_snap.pipeline.run import Run
+from juno_snap.pipeline.sending import Materials
+from juno_snap.pipeline.workspace import Workspace
+from juno_snap.units import MIB
+
+JOURNAL_RESERVE_BYTES: Final = 8 * MIB
+"""More than the records of one operation hold: two envelopes of 2 MiB, and small ones."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """What is known before an operation begins."""
+
+    program: Program
+    digest: bytes
+    observed: StepReport
+    """The observation, as its first step."""
+    observed_at_ns: int
+    """When that began."""
+    materials: Materials
+
+
+def unfinished(workspace: Workspace, module: Principal, digest: bytes) -> str | None:
+    """The operation to go on with, because the same was asked for and not brought to an end.
+
+    Raises:
+        PreconditionError: Another one is not finished (``unfinished-operation``).
+    """
+    for record in workspace.journal.unfinished(workspace.root_key, module):
+        if record.begun.digest == digest:
+            return record.begun.id
+        raise PreconditionError(
+            f"the {record.begun.kind} {record.begun.id} of module {module} is not finished",
+            code="unfinished-operation",
+            hint=f"bring it to an end first: juno-snap resume {record.begun.id} "
+            "[--forward|--back|--abandon]",
+        )
+    return None
+
+
+async def conduct(
+    workspace: Workspace, beginning: Beginning, *, observer: Observer = ignore_events
+) -> Report:
+    """Carry out an operation from its beginning.
+
+    Raises:
+        LockedError: Another process is at this module.
+        PreconditionError: The journal cannot be written, another operation is not finished, or one
+            has ended since this one was planned. Nothing was done.
+        OperationRefusedError: A hook or somebody else's doing ended it before its change.
+        OperationFailedError: It failed; ``report`` says how the module was left.
+        OperationUnknownError: Something has no certified outcome; ``resume`` goes on.
+        OperationCancelledError: Cancelled; where a stop was sent, a start was.
+    """
+    program = beginning.program
+    with workspace.lock(program.module):
+        unfinished(workspace, program.module, b"")
+        _check_nothing_between(workspace, beginning)
+        workspace.journal.make_ready(JOURNAL_RESERVE_BYTES)
+        new = _new_operation(workspace, beginning)
+        workspace.journal.begin(new)
+        log = OperationLog(workspace.journal, new.id, (), clock=workspace.clock, observer=observer)
+        log.take_over(beginning.observed, beginning.observed_at_ns)
+        run = Run(workspace, new.id, program, log, beginning.materials, observer=observer)
+        return await bring_to_end(workspace, new.id, program, log, run, wish="forward")
+
+
+def _check_nothing_between(workspace: Workspace, beginning: Beginning) -> None:
+    """Refuse a plan that another run of this state directory has made outdated."""
+    module = beginning.program.module
+    for record in workspace.journal.history(root_key=workspace.root_key, module=module, limit=1):
+        if (record.finished_at_ns or 0) > beginning.observed_at_ns:
+            raise PreconditionError(
+                f"the {record.begun.kind} {record.begun.id} has ended since this was planned",
+                code="disturbed",
+                hint="plan again",
+            )
+
+
+def _new_operation(workspace: Workspace, beginning: Beginning) -> NewOperation:
+    program, materials, vault = beginning.program, beginning.materials, workspace.vault
+    kept: list[bytes] = []
+    if vault is not None and materials.wasm is not None:
+        kept = [vault.keep(materials.wasm.data), vault.keep(materials.arg)]
+    return NewOperation(
+        id=operation_id(workspace.clock.now_ns()),
+        kind=program.kind,
+        network=workspace.network,
+        root_key=workspace.root_key,
+        module=program.module,
+        principal=workspace.client.agent.identity.principal,
+        began_at_ns=beginning.observed_at_ns,
+        digest=beginning.digest,
+        program=program.to_json(),
+        kept=tuple(kept),
+    )
+
+
+async def bring_to_end(
+    workspace: Workspace,
+    operation: str,
+    program: Program,
+    log: OperationLog,
+    run: Run,
+    *,
+    wish: Wish,
+    chain: ChainView | None = None,
+) -> Report:
+    """Run, look at what is left, write the end down, and say it."""
+    try:
+        finish = await run.carry_out(wish=wish, chain=chain)
+    except asyncio.CancelledError as error:
+        left = Conclusion(operation, program, log.records, Finish("interrupted", closes=False))
+        message = f"the {program.kind} was left; go on with: juno-snap resume {operation}"
+        raise OperationCancelledError(message, report=left.report()) from error
+    await run.run_last_hooks(finish)
+    warnings = () if log.broken is None else (f"the journal could not be written: {log.broken}",)
+    conclusion = Conclusion(operation, program, log.records, finish, warnings=warnings)
+    await conclusion.inspect(workspace.client)
+    report = conclusion.report()
+    if finish.closes and log.broken is None:
+        try:
+            close(workspace, operation, finish.outcome, report)
+        except JunoSnapError as problem:
+            text = f"the end could not be written to the journal: {problem}"
+            run.observer(Notice(text=text, warning=True))
+    bad_end = conclusion.error(was_asked_back=wish == "back")
+    if bad_end is not None:
+        raise bad_end
+    return report
+
+
+def close(workspace: Workspace, operation: str, outcome: str, report: Report) -> None:
+    """Write down that it is over, and let go of what was kept for it."""
+    journal, vault = workspace.journal, workspace.vault
+    kept = journal.operation(operation).begun.kept
+    at_ns = workspace.clock.now_ns()
+    journal.finish(operation, outcome=outcome, at_ns=at_ns, report=report.to_json())
+    if vault is not None:
+        needed = journal.needed()
+        vault.release(each for each in kept if each not in needed)
