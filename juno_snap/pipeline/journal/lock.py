@@ -37,7 +37,7 @@ def module_lock(
     details = f" on {socket.gethostname()}, since {rfc3339(clock.now_ns())}"
     with contextlib.ExitStack() as held:
         try:
-            make_directory(path.parent)
+            make_directory(directory, path.parent)
             held.enter_context(lock_file(path, purpose=f"module {module}", details=details))
         except OSError as error:
             raise refusals.of_os_error(str(path), error) from error

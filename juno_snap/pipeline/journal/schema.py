@@ -89,7 +89,7 @@ CALLS: Final = sql.Table(
     sql.ForeignKeyConstraint(["operation", "step"], ["steps.operation", "steps.number"]),
     sql.UniqueConstraint("operation", "step", "request_id"),
 )
-"""The body stands last, so that the rest of a row is read without it."""
+"""The body stands last: a row is looked up without reading it."""
 
 SNAPSHOTS: Final = sql.Table(
     "snapshots",

@@ -16,7 +16,6 @@ from typing import Final, Self, final
 
 import sqlalchemy as sql
 
-from juno_snap import __version__
 from juno_snap.errors import PreconditionError
 from juno_snap.ids import Principal, SnapshotId
 from juno_snap.pipeline.journal.access import (
@@ -52,6 +51,7 @@ from juno_snap.pipeline.journal.rows import (
     step_row,
 )
 from juno_snap.pipeline.journal.schema import OPERATIONS, SNAPSHOTS, STEPS, to_json
+from juno_snap.version import __version__
 
 JOURNAL_FILE: Final = "journal.sqlite"
 
@@ -143,9 +143,10 @@ class Journal:
             step = StepRecord(
                 number=number, name=name, leg=leg, state="begun", began_at_ns=at_ns, seen=seen or {}
             )
-            add(connection, STEPS, step_row(operation, step))
+            row = step_row(operation, step)
+            add(connection, STEPS, row)
             put_calls(connection, operation, number, calls)
-            return step_of(connection, operation, number)
+            return step_record(row, calls)  # not read back: envelopes are large
 
         return self._database.write(work)
 

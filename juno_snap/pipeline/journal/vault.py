@@ -18,6 +18,7 @@ class Vault:
     """Files in a folder of the state directory, each named for its SHA-256."""
 
     def __init__(self, directory: Path) -> None:
+        self._directory = directory
         self._folder = directory / VAULT
 
     def keep(self, data: bytes) -> bytes:
@@ -30,7 +31,7 @@ class Vault:
         sha256 = hashlib.sha256(data).digest()
         path = self._path(sha256)
         try:
-            make_directory(self._folder)
+            make_directory(self._directory, self._folder)
             write_private(path, data)
         except OSError as error:
             raise refusals.of_os_error(str(path), error) from error
