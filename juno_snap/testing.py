@@ -27,6 +27,7 @@ from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.restore import restore_snapshot
 from juno_snap.pipeline.upgrade import upgrade
 from juno_snap.pipeline.wasm_file import WasmFile, check_wasm
+from juno_snap.pipeline.workspace import Workspace
 from juno_snap.replica.options import ReplicaOptions
 from juno_snap.replica.server import run_replica
 
@@ -46,8 +47,13 @@ class LocalReplica:
     """DER, 133 bytes: what its answers are verified with."""
     identity: Identity
     """Who signs; controls every module made here."""
-    client: ManagementClient = field(repr=False)
+    workspace: Workspace = field(repr=False)
     runner: asyncio.Runner = field(repr=False)
+
+    @property
+    def client(self) -> ManagementClient:
+        """The management canister, on behalf of ``identity``."""
+        return self.workspace.client
 
     def create(self, wasm: bytes | None = None, *, arg: str = "()") -> "LocalModule":
         """A new module; with ``wasm`` (raw or gzip) it is installed with the Candid text ``arg``.
@@ -102,7 +108,7 @@ class LocalModule:
         file = check_wasm(wasm, name="the new module")
         argument = None if arg is None else _argument(file, arg)
         request = UpgradeRequest(arg=argument)
-        return self.replica.wait(upgrade(self.replica.client, self.id, request, file))
+        return self.replica.wait(upgrade(self.replica.workspace, self.id, request, file))
 
     def snapshot(self) -> SnapshotId:
         """A new snapshot of code and data, taken while the module runs."""
@@ -111,7 +117,7 @@ class LocalModule:
 
     def restore(self, snapshot: SnapshotId) -> None:
         """Bring code and data back to ``snapshot``; the present state is kept as another one."""
-        self.replica.wait(restore_snapshot(self.replica.client, self.id, str(snapshot)))
+        self.replica.wait(restore_snapshot(self.replica.workspace, self.id, str(snapshot)))
 
     def _say(self, method: str, arguments: str, *, query: bool) -> str:
         agent = self.replica.client.agent
@@ -135,7 +141,7 @@ def run_local_replica() -> Iterator[LocalReplica]:
                 url=running.url,
                 root_key=running.root_key,
                 identity=identity,
-                client=ManagementClient(agent),
+                workspace=Workspace.in_memory(ManagementClient(agent)),
                 runner=runner,
             )
         finally:

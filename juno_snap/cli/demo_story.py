@@ -21,6 +21,7 @@ from juno_snap.pipeline.request import NO_ARGUMENT, UpgradeRequest
 from juno_snap.pipeline.restore import restore_snapshot
 from juno_snap.pipeline.upgrade import upgrade
 from juno_snap.pipeline.wasm_file import WasmFile, check_wasm
+from juno_snap.pipeline.workspace import Workspace
 
 Tell = Callable[[str], None]
 Sample = Callable[[str], bytes]
@@ -38,12 +39,17 @@ DOCUMENTS: Final = {
 class Story:
     """The story while it is told; ``steps`` are the commands and what came of them."""
 
-    client: ManagementClient
+    workspace: Workspace
     sample: Sample
     """Wasm by name."""
     tell: Tell
     steps: list[dict[str, str]] = field(default_factory=list)
     module: Principal = MANAGEMENT_CANISTER
+
+    @property
+    def client(self) -> ManagementClient:
+        """The management canister."""
+        return self.workspace.client
 
     async def run(self) -> dict[str, object]:
         """Tell it to its end; the document of ``juno-snap demo``.
@@ -97,7 +103,7 @@ class Story:
         self.tell("")
         self.tell(f"# {remark}")
         self._command(f"juno-snap upgrade --module {NAME} --src {wasm.name}")
-        report = await upgrade(self.client, self.module, UpgradeRequest(), wasm)
+        report = await upgrade(self.workspace, self.module, UpgradeRequest(), wasm)
         self._result(
             f"{report.outcome} to version {await self._version()} in "
             f"{report.facts.duration_ms} ms, down for {report.facts.downtime_ms} ms; "
@@ -111,7 +117,7 @@ class Story:
         self.tell("")
         self.tell("# going back to the snapshot that the bad upgrade took")
         self._command(f"juno-snap snapshot restore {bad.snapshot} --module {NAME} --yes")
-        report = await restore_snapshot(self.client, self.module, str(bad.snapshot))
+        report = await restore_snapshot(self.workspace, self.module, str(bad.snapshot))
         self._result(
             f"{report.outcome}: version {await self._version()} runs again; the state before is "
             f"kept as snapshot {report.safety_snapshot}"

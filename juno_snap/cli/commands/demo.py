@@ -13,6 +13,7 @@ from juno_snap.cli.session import Session
 from juno_snap.cli.words import seconds
 from juno_snap.clock import system_clock
 from juno_snap.management.client import ManagementClient
+from juno_snap.pipeline.workspace import Workspace
 from juno_snap.replica.samples import sample
 from juno_snap.replica.server import run_replica
 from juno_snap.units import NS_PER_MS
@@ -39,7 +40,8 @@ def demo(common: CommonOptions) -> None:
         identity = generate_ed25519(os.urandom(SEED_BYTES))
         options = AgentOptions(url=url, root_key=root_key)
         async with await open_agent(options, identity) as agent:
-            return await Story(client=ManagementClient(agent), sample=sample, tell=tell).run()
+            workspace = Workspace.in_memory(ManagementClient(agent))
+            return await Story(workspace=workspace, sample=sample, tell=tell).run()
 
     tell("$ juno-snap replica start")
     with run_replica() as replica:
