@@ -1,26 +1,24 @@
 """Who signs: from what was said, configured or stored to a key that can sign."""
 
-import contextlib
 import os
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from juno_snap.agent.delegation import load_delegated
-from juno_snap.agent.identity import Identity, KeyIdentity, anonymous, generate_ed25519, load_pem
+from juno_snap.agent.identity import Identity, KeyIdentity, anonymous, load_pem
 from juno_snap.cli.output import Output
 from juno_snap.cli.running import prompting
 from juno_snap.clock import system_clock
-from juno_snap.errors import IdentityError, NotFoundError, PreconditionError
+from juno_snap.errors import IdentityError, NotFoundError
 from juno_snap.files import is_readable_by_others, read_file
+from juno_snap.library.keys import make_default_key
 from juno_snap.settings.identities import (
     ANONYMOUS_NAME,
     DEFAULT_NAME,
     StoredIdentity,
     key_file_of,
-    store_identity,
     stored_identities,
     stored_identity,
 )
@@ -28,17 +26,9 @@ from juno_snap.settings.model import IdentitySettings, Settings
 from juno_snap.settings.networks import Network
 from juno_snap.settings.sources import UNLOCK_VARIABLE, is_path
 
-SEED_BYTES: Final = 32
 PASSWORD_COMMAND_SECONDS: Final = 60
 STRONGER_THAN_TOKEN: Final = {"--identity", "JUNO_SNAP_IDENTITY"}
 HOW_TO_CHOOSE: Final = "say --identity NAME|PATH|anonymous, or set JUNO_SNAP_IDENTITY"
-
-KEY_KINDS: Final[Mapping[bytes, str]] = {
-    bytes.fromhex("06032b6570"): "ed25519",
-    bytes.fromhex("06052b8104000a"): "secp256k1",
-    bytes.fromhex("06082a8648ce3d030107"): "p256",
-}
-"""Object identifiers in the DER form of a public key. Source: RFC 8410; SEC 2, annex A."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +89,7 @@ def open_identity(reference: Reference, settings: Settings, output: Output) -> I
         return anonymous()
     if not reference.is_made:
         output.note(f"made a key for this state directory: {reference.key_file}")
-        _make_default(settings.state_directory)
+        make_default_key(settings.state_directory)
     key = open_key_file(reference.key_file, output, reference.settings)
     delegation = reference.settings.delegation_file if reference.settings else None
     if delegation is None:
@@ -132,24 +122,6 @@ def read_plain_key(path: Path) -> KeyIdentity:
         IdentityError: It cannot be read so.
     """
     return load_pem(_read(path))
-
-
-def kind_of(identity: Identity) -> str:
-    """``anonymous``, ``delegated``, or the kind of key."""
-    if identity.public_key_der is None:
-        return ANONYMOUS_NAME
-    if identity.delegations:
-        return "delegated"
-    key = identity.public_key_der
-    return next((kind for mark, kind in KEY_KINDS.items() if mark in key), "unknown")
-
-
-def _make_default(state: Path) -> None:
-    key = generate_ed25519(os.urandom(SEED_BYTES))
-    with contextlib.suppress(PreconditionError):  # another process made one just now: use that
-        store_identity(
-            state, DEFAULT_NAME, key.to_pem(), principal=str(key.principal), kind=kind_of(key)
-        )
 
 
 def _default(settings: Settings, network: Network | None) -> Reference:

@@ -12,6 +12,7 @@ from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, listing
 from juno_snap.errors import ConfigError, IdentityError
 from juno_snap.files import read_file
+from juno_snap.library.keys import kind_of
 from juno_snap.settings.identities import (
     key_file_of,
     store_identity,
@@ -71,7 +72,7 @@ def show(common: CommonOptions) -> None:
         principal, kind = reference.stored.principal, reference.stored.kind
     else:
         identity = identities.open_identity(reference, session.settings, session.output)
-        principal, kind = str(identity.principal), identities.kind_of(identity)
+        principal, kind = str(identity.principal), kind_of(identity)
     document = {"principal": principal, "kind": kind, "source": reference.source}
     session.output.show({"name": reference.name, **document}, lambda: facts(list(document.items())))
 
@@ -91,12 +92,12 @@ def import_identity(
         name,
         read_file(file),
         principal=str(key.principal),
-        kind=identities.kind_of(key),
+        kind=kind_of(key),
     )
     document = {
         "name": name,
         "principal": str(key.principal),
-        "kind": identities.kind_of(key),
+        "kind": kind_of(key),
         "source": str(key_file_of(session.state, name)),
     }
     session.output.show({"identity": document}, lambda: facts(list(document.items())))
@@ -116,4 +117,4 @@ def _public(key_file: Path) -> dict[str, str | None]:
         key = identities.read_plain_key(key_file)
     except IdentityError as error:
         return {"principal": None, "kind": error.code, "source": source}
-    return {"principal": str(key.principal), "kind": identities.kind_of(key), "source": source}
+    return {"principal": str(key.principal), "kind": kind_of(key), "source": source}
