@@ -2,12 +2,15 @@
 
 import pytest
 
+from juno_snap.errors import PreconditionError
+from juno_snap.pipeline.checks.parse import parse_check
 from juno_snap.pipeline.create import prepare_create, run_create
 from juno_snap.pipeline.observe import observe
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.upgrade import prepare_upgrade, run_upgrade
+from juno_snap.pipeline.workspace import Workspace
 from juno_snap.replica.server import run_replica
-from tests.integration.management_world import client_of
+from tests.integration.management_world import client_of, with_section
 from tests.integration.pipeline_world import V1, V2, candidate, grown, install_with_document
 from tests.motoko import motoko_module
 
@@ -26,14 +29,20 @@ async def client(replica):
         yield client
 
 
+@pytest.fixture
+def workspace(client):
+    return Workspace.in_memory(client)
+
+
 @pytest.mark.parametrize("mebibytes", [0, 2.5], ids=["one message", "chunks"])
 async def test_the_snapshot_is_as_large_as_planned_and_the_steps_are_those_of_the_plan(
-    client, mebibytes
+    workspace, mebibytes
 ):
-    module = await install_with_document(client)
+    module = await install_with_document(workspace.client)
+    request = UpgradeRequest(checks=(parse_check('version() == "0.2.0"'),))
     wasm = candidate(grown(V2, mebibytes))
-    prepared = await prepare_upgrade(client, module, UpgradeRequest(), wasm)
-    report = await run_upgrade(client, prepared)
+    prepared = await prepare_upgrade(workspace, module, request, wasm)
+    report = await run_upgrade(workspace, prepared)
     assert [step.name for step in report.facts.steps] == [
         step.name for step in prepared.plan.outline.steps
     ]
@@ -41,13 +50,48 @@ async def test_the_snapshot_is_as_large_as_planned_and_the_steps_are_those_of_th
     assert taken.evidence["total_size_bytes"] == prepared.plan.decision.snapshot_bytes
 
 
-async def test_a_snapshot_by_hand_does_the_steps_of_its_plan(client):
-    module = await install_with_document(client)
-    prepared = await prepare_create(client, module)
-    report = await run_create(client, prepared)
+async def test_the_snapshot_is_as_large_as_planned_where_the_chunk_store_is_emptied(workspace):
+    module = await install_with_document(workspace.client)
+    await workspace.client.upload_chunk(module, b"of somebody else")
+    wasm = candidate(grown(V2, 2.5))
+    prepared = await prepare_upgrade(workspace, module, UpgradeRequest(clear_chunks=True), wasm)
+    report = await run_upgrade(workspace, prepared)
+    taken = next(step for step in report.facts.steps if step.name == "snapshot")
+    assert taken.evidence["total_size_bytes"] == prepared.plan.decision.snapshot_bytes
+
+
+async def test_a_snapshot_by_hand_does_the_steps_of_its_plan(workspace):
+    module = await install_with_document(workspace.client)
+    prepared = await prepare_create(workspace, module)
+    report = await run_create(workspace, prepared)
     assert [step.name for step in report.facts.steps] == [
         step.name for step in prepared.plan.outline.steps
     ]
+
+
+async def test_a_plan_compares_the_interface_with_the_certified_one(workspace):
+    module = await install_with_document(workspace.client, V2)
+    prepared = await prepare_upgrade(workspace, module, UpgradeRequest(), candidate(V1))
+    (refusal,) = prepared.plan.outline.refusals
+    assert refusal.code == "candid-breaking"
+    assert "method count_documents is expected and not there" in refusal.text
+    with pytest.raises(PreconditionError) as caught:
+        await run_upgrade(workspace, prepared)
+    assert caught.value.code == "candid-breaking"
+    forced = await prepare_upgrade(workspace, module, UpgradeRequest(force=True), candidate(V1))
+    assert (await run_upgrade(workspace, forced)).outcome == "upgraded"
+
+
+async def test_a_check_that_the_new_code_cannot_pass_is_refused_before_anything_is_touched(
+    workspace,
+):
+    module = await install_with_document(workspace.client)
+    request = UpgradeRequest(checks=(parse_check("health() == true"),))
+    prepared = await prepare_upgrade(workspace, module, request, candidate(V2))
+    with pytest.raises(PreconditionError) as caught:
+        await run_upgrade(workspace, prepared)
+    assert caught.value.code == "check-method-missing"
+    assert (await workspace.client.canister_status(module)).version == prepared.seen.status.version
 
 
 async def test_an_observation_has_what_is_certified_of_a_module(client):
@@ -67,3 +111,21 @@ async def test_an_observation_has_what_is_certified_of_a_module(client):
 async def test_a_persistent_heap_is_seen_in_the_private_metadata(client):
     module = await install_with_document(client, motoko_module("store_v1"))
     assert (await observe(client, module)).is_persistent
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        pytest.param("store_v1", [], id="the same types"),
+        pytest.param("store_v2", ["stable-types-differ"], id="a variable more"),
+    ],
+)
+async def test_other_stable_types_of_a_classical_module_are_warned_of(workspace, new, expected):
+    old = motoko_module("store_v1", classical=True)
+    module = await install_with_document(workspace.client, old)
+    # The same types and not the same module: another custom section.
+    wasm = with_section(motoko_module(new, classical=True), "icp:public build", b"2")
+    prepared = await prepare_upgrade(workspace, module, UpgradeRequest(), candidate(wasm))
+    assert [each.code for each in prepared.plan.outline.warnings] == expected
+    assert (await run_upgrade(workspace, prepared)).outcome == "upgraded"
