@@ -41,6 +41,16 @@ def write_private(path: Path, data: bytes) -> None:
     write_atomically(path, data, mode=PRIVATE_MODE)
 
 
+def make_private_folders(*folders: Path) -> None:
+    """Make folders that only their owner may enter; one that is there stays as it is.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    for folder in folders:
+        folder.mkdir(mode=PRIVATE_DIR_MODE, parents=True, exist_ok=True)
+
+
 def sync_directory(path: Path) -> None:
     """Put the names inside ``path`` on disk."""
     _sync(path, os.O_RDONLY | os.O_DIRECTORY)

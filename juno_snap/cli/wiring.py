@@ -1,8 +1,15 @@
-"""From a session to the objects that talk to a network: identity, agent, client, module."""
+"""From a session to the objects that talk to a network: identity, agent, client, module.
+
+The journal is opened by those commands only that need it, since it takes longer to import than
+they take. One that only reads goes on without a journal that cannot be read; a plan does without
+one that is not there or cannot be written; whatever changes something insists on it.
+"""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+import functools
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from juno_snap.agent.agent import Agent, AgentOptions, open_agent
 from juno_snap.agent.identity import anonymous
@@ -10,13 +17,39 @@ from juno_snap.agent.root_key import MAINNET_ROOT_KEY, parse_root_key
 from juno_snap.cli import identities
 from juno_snap.cli.options import SHORT_TARGETS, ModuleOptions
 from juno_snap.cli.session import Session
-from juno_snap.errors import ConfigError, IdentityError, InputError, NotFoundError
+from juno_snap.errors import (
+    ConfigError,
+    IdentityError,
+    InputError,
+    LockedError,
+    NotFoundError,
+    PreconditionError,
+)
 from juno_snap.ids import ANONYMOUS, Principal
+from juno_snap.library.configured import costs_of, hooks_for, protected_for
 from juno_snap.management.client import ManagementClient
+from juno_snap.pipeline.hooks.run import Hooks
+from juno_snap.pipeline.journal import JOURNAL_FILE
+from juno_snap.pipeline.workspace import Workspace
 from juno_snap.settings.model import Settings
 from juno_snap.settings.names import named_modules
 from juno_snap.settings.networks import Network
 from juno_snap.settings.schema import looks_like_principal
+
+if TYPE_CHECKING:
+    from juno_snap.pipeline.journal.store import Journal
+
+Purpose: TypeAlias = Literal["read", "plan", "change"]
+"""What a command is for: to show something, to show what it would change, or to change it."""
+
+UNREADABLE: Final[Mapping[Purpose, frozenset[str]]] = {
+    "read": frozenset(
+        {"journal-read-only", "journal-full", "journal-busy", "journal-damaged", "journal-newer"}
+    ),
+    "plan": frozenset({"journal-read-only", "journal-full"}),
+    "change": frozenset(),
+}
+"""Errors of the journal that a command goes on without it after."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +74,8 @@ class Connection:
     agent: Agent
     network: Network
     settings: Settings
+    opens: "Callable[[], Journal]" = field(repr=False)
+    """Gives the journal, which is open as long as this is."""
 
     @property
     def is_mainnet(self) -> bool:
@@ -52,9 +87,28 @@ class Connection:
         made = named_modules(self.settings.state_directory, self.agent.root_key)
         return choose_module(self.settings, made, options)
 
+    def workspace(self, choice: ModuleChoice | None = None) -> Workspace:
+        """What operations on ``choice`` need, as it is configured for that module.
+
+        Raises:
+            ConfigError: Something configured can never work; names the file and the key.
+        """
+        settings, network = self.settings, self.network.name
+        return Workspace(
+            client=self.client,
+            opens=self.opens,
+            state=settings.state_directory,
+            network=network,
+            hooks=Hooks(hooks_for(settings, choice.id, choice.name) if choice else ()),
+            costs=costs_of(settings, network),
+            protected=protected_for(settings, choice.id) if choice else frozenset(),
+        )
+
 
 @contextlib.asynccontextmanager
-async def connect(session: Session, *, changes: bool) -> AsyncIterator[Connection]:
+async def connect(
+    session: Session, *, changes: bool, dry_run: bool = False
+) -> AsyncIterator[Connection]:
     """The chosen network with the chosen identity; ``changes``: it is not only read from.
 
     Raises:
@@ -70,9 +124,16 @@ async def connect(session: Session, *, changes: bool) -> AsyncIterator[Connectio
         root_key=pinned_key(network),
         call_ttl_seconds=session.settings.call_ttl_seconds,
     )
-    async with await open_agent(options, identity) as agent:
+    purpose: Purpose = "read" if not changes else "plan" if dry_run else "change"
+    async with await open_agent(options, identity) as agent, contextlib.AsyncExitStack() as stack:
         _announce(session, network, agent)
+
+        @functools.cache
+        def opens() -> "Journal":
+            return stack.enter_context(_open_journal(session, purpose))
+
         connection = Connection(
+            opens=opens,
             client=ManagementClient(agent),
             agent=agent,
             network=network,
@@ -85,6 +146,21 @@ async def connect(session: Session, *, changes: bool) -> AsyncIterator[Connectio
                 hint=identities.HOW_TO_CHOOSE,
             )
         yield connection
+
+
+def _open_journal(session: Session, purpose: Purpose) -> "Journal":
+    """The journal of the state directory, or an empty one where the command can do without."""
+    from juno_snap.pipeline.journal.store import Journal
+
+    if purpose != "change" and not (session.state / JOURNAL_FILE).exists():
+        return Journal.in_memory()
+    try:
+        return Journal.open(session.state)
+    except (PreconditionError, LockedError) as error:
+        if error.code not in UNREADABLE[purpose]:
+            raise
+        session.output.warn(f"{error.message}; what it knows of snapshots is left out")
+        return Journal.in_memory()
 
 
 def root_key_of(session: Session) -> bytes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 from juno_snap.clock import Clock
 from juno_snap.errors import JunoSnapError
@@ -14,9 +14,11 @@ from juno_snap.pipeline.journal.records import (
     StepRecord,
     StepState,
 )
-from juno_snap.pipeline.journal.store import Journal
 from juno_snap.pipeline.report import StepReport
 from juno_snap.units import NS_PER_MS
+
+if TYPE_CHECKING:
+    from juno_snap.pipeline.journal.store import Journal
 
 QUIET: Final = frozenset({"wait", "settle", "resume"})
 """Written down, and told in words of their own."""
@@ -35,7 +37,7 @@ class OperationLog:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: "Journal",
         operation: str,
         records: Sequence[StepRecord],
         *,

@@ -1,20 +1,23 @@
 """What an operation needs around it: a network, a journal, the user's hooks, a lock."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from juno_snap.clock import Clock, system_clock
 from juno_snap.ids import Principal, SnapshotId
 from juno_snap.management.client import ManagementClient
 from juno_snap.pipeline.costs import DEFAULT_COSTS, CostProfile
 from juno_snap.pipeline.hooks.run import NO_HOOKS, Hooks
+from juno_snap.pipeline.journal import JOURNAL_FILE
 from juno_snap.pipeline.journal.lock import module_lock
 from juno_snap.pipeline.journal.records import SnapshotNote
-from juno_snap.pipeline.journal.store import Journal
 from juno_snap.pipeline.journal.vault import Vault
+
+if TYPE_CHECKING:
+    from juno_snap.pipeline.journal.store import Journal
 
 
 @final
@@ -23,7 +26,9 @@ class Workspace:
     """Where operations are carried out, and where they are written down."""
 
     client: ManagementClient
-    journal: Journal
+    opens: "Callable[[], Journal]" = field(repr=False)
+    """Gives the journal, the same at each call. Nothing here imports what it is made with, which
+    takes longer than a command that needs no journal."""
     state: Path | None = None
     """The state directory: locks and kept modules. None: nothing outlives this process."""
     network: str = ""
@@ -37,12 +42,24 @@ class Workspace:
     @classmethod
     def in_memory(cls, client: ManagementClient, *, clock: Clock | None = None) -> "Workspace":
         """A workspace that keeps nothing and locks nothing."""
+        from juno_snap.pipeline.journal.store import Journal
+
+        journal = Journal.in_memory()
         return cls(
             client=client,
-            journal=Journal.in_memory(),
+            opens=lambda: journal,
             network=client.agent.url,
             clock=clock or system_clock(),
         )
+
+    @property
+    def journal(self) -> "Journal":
+        """Where operations are written down.
+
+        Raises:
+            PreconditionError: It is damaged, of a newer version, or cannot be written.
+        """
+        return self.opens()
 
     @property
     def root_key(self) -> bytes:
@@ -66,7 +83,8 @@ class Workspace:
 
     def notes(self, module: Principal) -> Mapping[SnapshotId, SnapshotNote]:
         """What is known of the snapshots of ``module``, by the journal and the configuration."""
-        known = dict(self.journal.notes(self.root_key, module))
+        is_empty = self.state is not None and not (self.state / JOURNAL_FILE).exists()
+        known = {} if is_empty else dict(self.journal.notes(self.root_key, module))
         for snapshot in self.protected:
             note = known.get(snapshot, SnapshotNote(id=snapshot))
             known[snapshot] = replace(note, is_protected=True)

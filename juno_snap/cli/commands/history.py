@@ -15,8 +15,9 @@ from juno_snap.cli.wiring import choose_module, name_of, root_key_of
 from juno_snap.cli.words import seconds
 from juno_snap.errors import InputError, NotFoundError
 from juno_snap.ids import Principal
+from juno_snap.pipeline.journal import JOURNAL_FILE
 from juno_snap.pipeline.journal.records import CallRecord, OperationRecord, StepRecord
-from juno_snap.pipeline.journal.store import JOURNAL_FILE, Journal
+from juno_snap.pipeline.journal.store import Journal
 from juno_snap.pipeline.report import rfc3339
 from juno_snap.settings.names import key_name, modules_named
 from juno_snap.units import NS_PER_MS

@@ -5,3 +5,8 @@ state directory; the lock of a module; the Wasm and arguments of operations that
 Not in here: what any of it means; ``next_action`` and ``settle`` decide that. ``pipeline``,
 ``flow`` and ``cli`` may import it.
 """
+
+from typing import Final
+
+JOURNAL_FILE: Final = "journal.sqlite"
+"""Its name in the state directory."""

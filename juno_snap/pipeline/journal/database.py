@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from juno_snap.errors import PreconditionError
-from juno_snap.files import PRIVATE_DIR_MODE, PRIVATE_MODE, sync_directory, sync_file
+from juno_snap.files import PRIVATE_MODE, make_private_folders, sync_directory, sync_file
 from juno_snap.pipeline.journal import refusals
 from juno_snap.pipeline.journal.ballast import Ballast
 from juno_snap.pipeline.journal.schema import FORMAT, FORMAT_VERSION, TABLES, BrokenRowError
@@ -70,7 +70,7 @@ class Database:
             LockedError: Another process holds on to it for too long.
         """
         with _os_errors(path):
-            make_directory(path.parent)
+            make_private_folders(path.parent)
             if _is_missing(path):
                 _make(path, made_by)
             keep_private(path)
@@ -165,16 +165,6 @@ class Database:
             raise refusals.of_sqlite_error(self.place, error) from error
         except (BrokenRowError, SQLAlchemyError) as error:
             raise refusals.damaged(self.place, str(error)) from error
-
-
-def make_directory(*folders: Path) -> None:
-    """Make the folders where state lives, for their owner only; one that is there stays as it is.
-
-    Raises:
-        OSError: It cannot be made.
-    """
-    for folder in folders:
-        folder.mkdir(mode=PRIVATE_DIR_MODE, parents=True, exist_ok=True)
 
 
 def keep_private(path: Path) -> None:

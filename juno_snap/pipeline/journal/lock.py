@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from juno_snap.clock import Clock
-from juno_snap.files import lock_file
+from juno_snap.files import lock_file, make_private_folders
 from juno_snap.ids import Principal
 from juno_snap.pipeline.journal import refusals
-from juno_snap.pipeline.journal.database import make_directory
 from juno_snap.pipeline.report import rfc3339
 
 LOCKS: Final = "locks"
@@ -37,7 +36,7 @@ def module_lock(
     details = f" on {socket.gethostname()}, since {rfc3339(clock.now_ns())}"
     with contextlib.ExitStack() as held:
         try:
-            make_directory(directory, path.parent)
+            make_private_folders(directory, path.parent)
             held.enter_context(lock_file(path, purpose=f"module {module}", details=details))
         except OSError as error:
             raise refusals.of_os_error(str(path), error) from error

@@ -12,12 +12,13 @@ import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, final
+from typing import Self, final
 
 import sqlalchemy as sql
 
 from juno_snap.errors import PreconditionError
 from juno_snap.ids import Principal, SnapshotId
+from juno_snap.pipeline.journal import JOURNAL_FILE
 from juno_snap.pipeline.journal.access import (
     add,
     find,
@@ -52,8 +53,6 @@ from juno_snap.pipeline.journal.rows import (
 )
 from juno_snap.pipeline.journal.schema import OPERATIONS, SNAPSHOTS, STEPS, to_json
 from juno_snap.version import __version__
-
-JOURNAL_FILE: Final = "journal.sqlite"
 
 
 @final

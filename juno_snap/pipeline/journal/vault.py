@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Final, final
 
 from juno_snap.errors import NotFoundError
-from juno_snap.files import read_file, write_private
+from juno_snap.files import make_private_folders, read_file, write_private
 from juno_snap.pipeline.journal import refusals
-from juno_snap.pipeline.journal.database import make_directory
 
 VAULT: Final = "kept"
 
@@ -31,7 +30,7 @@ class Vault:
         sha256 = hashlib.sha256(data).digest()
         path = self._path(sha256)
         try:
-            make_directory(self._directory, self._folder)
+            make_private_folders(self._directory, self._folder)
             write_private(path, data)
         except OSError as error:
             raise refusals.of_os_error(str(path), error) from error
