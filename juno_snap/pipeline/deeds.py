@@ -40,6 +40,9 @@ from juno_snap.pipeline.workspace import Workspace
 CALL_TTL_SECONDS: Final = 120
 """Lifetime of the calls from the stop on: an unknown outcome is settled after it."""
 
+CHECK_TTL_SECONDS: Final = 60
+"""Lifetime of a check's call: one that was sent is awaited to its end."""
+
 
 @final
 class Deeds:
@@ -58,6 +61,7 @@ class Deeds:
         client = workspace.client
         ttl_seconds = min(CALL_TTL_SECONDS, client.agent.call_ttl_seconds)
         self._client = client
+        self._check_ttl = min(CHECK_TTL_SECONDS, client.agent.call_ttl_seconds)
         self._hurried = client.with_call_ttl(ttl_seconds, settle=True)
         self._clock = workspace.clock
         self._operation = operation
@@ -259,7 +263,9 @@ class Deeds:
         after_ns = max((certified_at_ns(r) or 0 for r in self._log.records), default=0)
 
         async def call(canister: Principal, method: str, arg: bytes) -> CertifiedReply:
-            prepared = self._client.agent.prepare(canister, method, arg)
+            prepared = self._client.agent.prepare(
+                canister, method, arg, ttl_seconds=self._check_ttl
+            )
             return await self._send_more(record, prepared)
 
         results = await evaluate_checks(

@@ -38,6 +38,9 @@ from juno_snap.units import NS_PER_SECOND
 
 START_ATTEMPTS: Final = 3
 START_PAUSE_SECONDS: Final = 2.0
+ROUNDS_MAX: Final = 3
+"""How often stop, snapshot and install are begun where outcomes of calls were hard to come by."""
+
 DISTURBED: Final = "disturbed"
 HOOK_FAILED: Final = "hook-failed"
 VETOED: Final = "vetoed"
@@ -211,7 +214,8 @@ def _needs_new_round(progress: Progress, leg: Leg, chain: ChainView | None) -> b
         return False
     if any(r.name == "start" and r.state == "done" for r in this_round):
         waited = leg == "forward" and progress.records[-1].name == "wait"
-        return waited or chain is not None
+        settled = any(r.name == "settle" for r in this_round)
+        return waited or chain is not None or (settled and progress.rounds(leg) < ROUNDS_MAX)
     if chain is None:
         return False
     known = progress.version_seen(leg)

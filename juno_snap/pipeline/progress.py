@@ -62,6 +62,10 @@ class Progress:
         stops = [place for place, record in enumerate(mine) if record.name == "stop"]
         return mine[stops[-1] :] if stops else mine
 
+    def rounds(self, leg: Leg) -> int:
+        """How often the module was stopped in ``leg``."""
+        return sum(record.name == "stop" and record.leg == leg for record in self.records)
+
     def last(self, name: str, leg: Leg, *, in_round: bool = True) -> StepRecord | None:
         """The latest record of the step ``name``."""
         records = self.round(leg) if in_round else self.records

@@ -31,7 +31,7 @@ async def main(url, root_key, pem, module, wasm):
         target = Principal.parse(module)
         await client.canister_status(target)
         if wasm:
-            await upgrade(client, target, UpgradeRequest(), read_wasm_file(Path(wasm)))
+            await upgrade(at(client), target, UpgradeRequest(), read_wasm_file(Path(wasm)))
 
 asyncio.run(main(*sys.argv[1:]))
 status = Path("/proc/self/status").read_text()

@@ -20,7 +20,7 @@ from juno_snap.replica.options import ReplicaOptions
 from juno_snap.units import NS_PER_MS
 from tests.azle import rust_module
 from tests.integration.management_world import client_of
-from tests.integration.pipeline_world import candidate
+from tests.integration.pipeline_world import at, candidate
 from tests.interop.programs import run_program
 from tests.interop.store import OWNER, Store
 
@@ -96,7 +96,7 @@ async def test_an_upgrade_of_a_rust_module_with_its_snapshot(replica, tmp_path, 
         told = run_program(
             "upgrade_module", replica, module=stores[0].id, wasm=wasm, persistence="replace"
         )
-        await upgrade(client, stores[1].id, UpgradeRequest(), candidate(wasm.read_bytes()))
+        await upgrade(at(client), stores[1].id, UpgradeRequest(), candidate(wasm.read_bytes()))
         lines = log.read_text(encoding="utf-8").splitlines()[prepared:]
         for store in stores:
             assert (await store.version(), await store.read("key")) == ("2", "kept")

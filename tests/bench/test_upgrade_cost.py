@@ -15,6 +15,7 @@ from juno_snap.replica.server import run_replica
 from tests.integration.management_world import client_of
 from tests.integration.pipeline_world import (
     V2,
+    at,
     candidate,
     grown,
     install_with_document,
@@ -37,8 +38,8 @@ async def test_an_upgrade_of_three_and_a_half_megabytes(tmp_path, capsys):
             module = await install_with_document(client)
             before = len(management_calls(log_path, module))
             wasm = candidate(grown(V2, MODULE_MEBIBYTES))
-            prepared = await prepare_upgrade(client, module, UpgradeRequest(), wasm)
-            report = await run_upgrade(client, prepared)
+            prepared = await prepare_upgrade(at(client), module, UpgradeRequest(), wasm)
+            report = await run_upgrade(at(client), prepared)
     calls = management_calls(log_path, module)[before:]
     rounds = {number for _, number in calls}
     rounds_of = dict(calls)

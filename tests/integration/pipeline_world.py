@@ -1,6 +1,7 @@
 """Modules with documents on a local replica, and what the request log says of an operation."""
 
 import asyncio
+import functools
 import json
 import sys
 
@@ -8,6 +9,7 @@ from juno_snap.management.types import Install
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.upgrade import upgrade
 from juno_snap.pipeline.wasm_file import check_wasm
+from juno_snap.pipeline.workspace import Workspace
 from juno_snap.replica.samples import sample
 from juno_snap.wire.candid import TEXT, Opt, decode, encode
 from tests.integration.management_world import large
@@ -26,6 +28,7 @@ from juno_snap.management.client import ManagementClient
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.upgrade import upgrade
 from juno_snap.pipeline.wasm_file import read_wasm_file
+from juno_snap.pipeline.workspace import Workspace
 
 def tell(event):
     print(type(event).__name__, getattr(event, "step", ""), flush=True)
@@ -33,12 +36,18 @@ def tell(event):
 async def main(url, root_key, pem, module, wasm):
     options = AgentOptions(url=url, root_key=bytes.fromhex(root_key))
     async with await open_agent(options, load_pem(Path(pem).read_bytes())) as agent:
-        client = ManagementClient(agent)
+        workspace = Workspace.in_memory(ManagementClient(agent))
         target, candidate = Principal.parse(module), read_wasm_file(Path(wasm))
-        await upgrade(client, target, UpgradeRequest(), candidate, observer=tell)
+        await upgrade(workspace, target, UpgradeRequest(), candidate, observer=tell)
 
 asyncio.run(main(*sys.argv[1:]))
 """
+
+
+@functools.cache
+def at(client):
+    """The workspace of a client: all operations of one test share a journal."""
+    return Workspace.in_memory(client)
 
 
 def candidate(wasm):
@@ -76,7 +85,7 @@ async def install_with_document(client, wasm=V1):
 
 async def upgraded(client, module, wasm, **options):
     """The report of an upgrade."""
-    return await upgrade(client, module, UpgradeRequest(**options), candidate(wasm))
+    return await upgrade(at(client), module, UpgradeRequest(**options), candidate(wasm))
 
 
 def grown(wasm, mebibytes):

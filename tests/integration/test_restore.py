@@ -10,6 +10,7 @@ from tests.integration.management_world import client_of
 from tests.integration.pipeline_world import (
     V1,
     V2,
+    at,
     candidate,
     document,
     install_with_document,
@@ -38,7 +39,7 @@ async def test_the_plan_says_how_much_is_undone_and_changes_nothing(client):
     taken = await client.take_canister_snapshot(module)
     await set_document(client, module, "a", "1")
     await set_document(client, module, "b", "2")
-    prepared = await prepare_restore(client, module, "latest")
+    prepared = await prepare_restore(at(client), module, "latest")
     assert prepared.plan.snapshot == taken
     assert prepared.plan.versions_passed == 2
     assert [remark.code for remark in prepared.plan.outline.warnings] == ["changes-undone"]
@@ -49,11 +50,11 @@ async def test_data_written_since_is_gone_and_stands_in_the_safety_snapshot(clie
     module = await install_with_document(client)
     taken = await client.take_canister_snapshot(module)
     await set_document(client, module, "later", "!")
-    report = await restore_snapshot(client, module, str(taken.id)[:16])
+    report = await restore_snapshot(at(client), module, str(taken.id)[:16])
     assert await document(client, module, "later") is None
     assert await document(client, module, "greeting") == "hello"
     assert report.facts.module_status == "running"
-    await restore_snapshot(client, module, str(report.safety_snapshot))
+    await restore_snapshot(at(client), module, str(report.safety_snapshot))
     assert await document(client, module, "later") == "!"
 
 
@@ -63,10 +64,10 @@ async def test_a_full_module_is_restored_only_where_the_present_state_may_be_los
         await client.take_canister_snapshot(module)
     await set_document(client, module, "greeting", "changed")
     with pytest.raises(PreconditionError) as caught:
-        await restore_snapshot(client, module, "latest")
+        await restore_snapshot(at(client), module, "latest")
     assert caught.value.code == "no-safety-snapshot"
     assert await document(client, module, "greeting") == "changed"
-    report = await restore_snapshot(client, module, "latest", discard_current=True)
+    report = await restore_snapshot(at(client), module, "latest", discard_current=True)
     assert report.safety_snapshot is None
     assert await document(client, module, "greeting") == "hello"
 
@@ -75,7 +76,7 @@ async def test_a_stopped_module_is_left_stopped(client):
     module = await install_with_document(client)
     await client.take_canister_snapshot(module)
     await client.stop_canister(module)
-    report = await restore_snapshot(client, module, "latest")
+    report = await restore_snapshot(at(client), module, "latest")
     assert report.facts.module_status == "stopped"
     assert (await client.canister_status(module)).status == "stopped"
 
@@ -83,7 +84,7 @@ async def test_a_stopped_module_is_left_stopped(client):
 async def test_code_comes_back_with_its_data(client):
     module = await install_with_document(client)
     upgrade_report = await upgraded(client, module, V2)
-    report = await restore_snapshot(client, module, str(upgrade_report.snapshot))
+    report = await restore_snapshot(at(client), module, str(upgrade_report.snapshot))
     assert (report.old_hash, report.facts.module_hash) == (
         candidate(V2).sha256,
         candidate(V1).sha256,
@@ -95,7 +96,7 @@ async def test_an_emptied_module_is_filled_from_its_snapshot(client):
     module = await install_with_document(client)
     await client.take_canister_snapshot(module)
     await client.uninstall_code(module)
-    report = await restore_snapshot(client, module, "latest")
+    report = await restore_snapshot(at(client), module, "latest")
     assert report.safety_snapshot is None
     assert await document(client, module, "greeting") == "hello"
 
@@ -104,9 +105,9 @@ async def test_a_snapshot_that_is_not_there_is_not_found(client):
     module, other = await install_with_document(client), await install_with_document(client)
     foreign = await client.take_canister_snapshot(other)
     with pytest.raises(NotFoundError):
-        await restore_snapshot(client, module, "latest")
+        await restore_snapshot(at(client), module, "latest")
     with pytest.raises(NotFoundError) as caught:
-        await restore_snapshot(client, module, str(foreign.id))
+        await restore_snapshot(at(client), module, str(foreign.id))
     assert caught.value.code == "snapshot-of-another-module"
 
 
@@ -114,6 +115,6 @@ async def test_a_restore_plan_and_an_upgrade_plan_cost_nothing_but_the_look(clie
     module = await install_with_document(client)
     await client.take_canister_snapshot(module)
     before = (await client.canister_status(module)).version
-    await prepare_restore(client, module, "latest")
-    await prepare_upgrade(client, module, UpgradeRequest(), candidate(V2))
+    await prepare_restore(at(client), module, "latest")
+    await prepare_upgrade(at(client), module, UpgradeRequest(), candidate(V2))
     assert (await client.canister_status(module)).version == before

@@ -10,6 +10,7 @@ from juno_snap.replica.server import run_replica
 from tests.integration.management_world import client_of
 from tests.integration.pipeline_world import (
     V2,
+    at,
     candidate,
     grown,
     install_with_document,
@@ -39,9 +40,9 @@ async def test_a_large_upgrade_takes_seven_rounds_four_of_them_without_the_modul
     before = len(management_calls(log_path, module))
     request = UpgradeRequest(snapshots=ReplaceSnapshot(which="oldest"))
     prepared = await prepare_upgrade(
-        client, module, request, candidate(grown(V2, MODULE_MEBIBYTES))
+        at(client), module, request, candidate(grown(V2, MODULE_MEBIBYTES))
     )
-    await run_upgrade(client, prepared)
+    await run_upgrade(at(client), prepared)
 
     calls = management_calls(log_path, module)[before:]
     rounds = {method: {number for name, number in calls if name == method} for method, _ in calls}
@@ -60,8 +61,8 @@ async def test_a_large_upgrade_takes_seven_rounds_four_of_them_without_the_modul
 async def test_a_small_upgrade_takes_five_rounds(client, log_path):
     module = await install_with_document(client)
     before = len(management_calls(log_path, module))
-    prepared = await prepare_upgrade(client, module, UpgradeRequest(), candidate(V2))
-    await run_upgrade(client, prepared)
+    prepared = await prepare_upgrade(at(client), module, UpgradeRequest(), candidate(V2))
+    await run_upgrade(at(client), prepared)
     calls = management_calls(log_path, module)[before:]
     assert len(calls) == prepared.plan.outline.update_calls == 7
     assert len({number for _, number in calls}) == prepared.plan.outline.rounds == 5

@@ -18,6 +18,7 @@ from tests.integration.management_world import OWNER, STRANGER, client_of
 from tests.integration.pipeline_world import (
     V1,
     V2,
+    at,
     candidate,
     document,
     grown,
@@ -72,13 +73,13 @@ async def test_new_code_has_the_data_and_the_snapshot_brings_both_back(client):
         "hello",
     )
     await set_document(client, module, "greeting", "changed")
-    restored = await restore_snapshot(client, module, "latest")
+    restored = await restore_snapshot(at(client), module, "latest")
     assert restored.snapshot == report.snapshot
     assert (await version(client, module), await document(client, module, "greeting")) == (
         "0.1.0",
         "hello",
     )
-    back = await restore_snapshot(client, module, str(restored.safety_snapshot))
+    back = await restore_snapshot(at(client), module, str(restored.safety_snapshot))
     assert back.outcome == "restored"
     assert await document(client, module, "greeting") == "changed"
 
@@ -145,7 +146,7 @@ async def test_a_module_found_stopped_is_a_question(client):
     left = await upgraded(client, module, V2, found_stopped="leave-stopped")
     assert left.facts.module_status == "stopped"
     assert (await client.canister_status(module)).status == "stopped"
-    started = await upgraded(client, module, V1, found_stopped="start")
+    started = await upgraded(client, module, V1, found_stopped="start", force=True)
     assert started.facts.module_status == "running"
     assert await document(client, module, "greeting") == "hello"
 
@@ -154,7 +155,7 @@ async def test_a_reset_wipes_and_the_snapshot_still_has_the_data(client):
     module = await install_with_document(client)
     report = await upgraded(client, module, V2, reset=True)
     assert await document(client, module, "greeting") is None
-    await restore_snapshot(client, module, str(report.snapshot))
+    await restore_snapshot(at(client), module, str(report.snapshot))
     assert await document(client, module, "greeting") == "hello"
 
 
@@ -173,16 +174,18 @@ async def test_policies_keep_replace_and_delete_what_they_say(client):
         return [kept.id for kept in await client.list_canister_snapshots(module)]
 
     for wasm in (V2, V1, V2):
-        await upgraded(client, module, wasm)
+        await upgraded(client, module, wasm, snapshots=NoOverwrite(), force=True)
     first, second, third = await ids()
-    report = await upgraded(client, module, V1, snapshots=ReplaceSnapshot(which="oldest"))
+    report = await upgraded(
+        client, module, V1, snapshots=ReplaceSnapshot(which="oldest"), force=True
+    )
     assert report.replaced == (first,)
     fourth = report.snapshot
     assert await ids() == [second, third, fourth]
     report = await upgraded(client, module, V2, snapshots=KeepNewest(count=2, of_any_maker=True))
     assert set(report.replaced) == {second, third}
     assert await ids() == [fourth, report.snapshot]
-    report = await upgraded(client, module, V1, snapshots=NoSnapshot())
+    report = await upgraded(client, module, V1, snapshots=NoSnapshot(), force=True)
     assert report.snapshot is None
     assert len(await ids()) == 2
 
@@ -195,19 +198,21 @@ async def test_a_full_module_is_refused_or_replaced_at_once(client):
     assert caught.value.code == "no-free-slot"
     kept = await upgraded(client, module, V2, snapshots=NoOverwrite())
     assert (kept.snapshot, kept.replaced) == (None, ())
-    report = await upgraded(client, module, V1, snapshots=ReplaceSnapshot(which="oldest"))
+    report = await upgraded(
+        client, module, V1, snapshots=ReplaceSnapshot(which="oldest"), force=True
+    )
     assert report.replaced == (full[0],)
     assert len(await client.list_canister_snapshots(module)) == 10
 
 
 async def test_a_module_that_was_changed_after_the_plan_is_not_touched(client):
     module = await install_with_document(client)
-    prepared = await prepare_upgrade(client, module, UpgradeRequest(), candidate(V2))
+    prepared = await prepare_upgrade(at(client), module, UpgradeRequest(), candidate(V2))
     await client.update_settings(
         module, CanisterSettings(controllers=(OWNER.principal, STRANGER.principal))
     )
     with pytest.raises(PreconditionError) as caught:
-        await run_upgrade(client, prepared)
+        await run_upgrade(at(client), prepared)
     assert caught.value.code == "disturbed"
     assert await version(client, module) == "0.1.0"
 
@@ -221,7 +226,9 @@ async def test_a_cancelled_upgrade_leaves_the_module_running(client):
             task.cancel()
 
     task = asyncio.ensure_future(
-        upgrade(client, module, UpgradeRequest(), candidate(V2), observer=cancel_at_the_snapshot)
+        upgrade(
+            at(client), module, UpgradeRequest(), candidate(V2), observer=cancel_at_the_snapshot
+        )
     )
     with pytest.raises(OperationCancelledError) as caught:
         await task
@@ -242,7 +249,7 @@ async def test_a_persistent_heap_survives_the_upgrade_and_the_way_back(client):
         "hello",
     )
     await set_document(client, module, "later", "lost by going back")
-    await restore_snapshot(client, module, str(report.snapshot))
+    await restore_snapshot(at(client), module, str(report.snapshot))
     assert (await version(client, module), await document(client, module, "greeting")) == (
         "1",
         "hello",
@@ -263,7 +270,7 @@ async def test_a_failed_upgrade_of_a_persistent_module_changes_nothing(client, o
     code = motoko_module(old)
     module = await install_with_document(client, code)
     with pytest.raises(OperationFailedError) as caught:
-        await upgraded(client, module, motoko_module(new))
+        await upgraded(client, module, motoko_module(new), force=True)
     assert caught.value.step == "install"
     await assert_untouched(client, module, code, caught)
 
