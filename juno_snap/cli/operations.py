@@ -6,10 +6,12 @@ from typing import Any, TypeVar
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from juno_snap.cli.plans import about_rows, cost_rows
 from juno_snap.cli.session import Session
-from juno_snap.cli.tables import cycles, facts, listing
+from juno_snap.cli.tables import facts, listing
 from juno_snap.cli.words import seconds
 from juno_snap.errors import OutcomeUnknownError, TransportError
+from juno_snap.pipeline.plan_facts import PlanFacts
 from juno_snap.pipeline.plan_parts import Outline
 from juno_snap.pipeline.report import (
     OperationCancelledError,
@@ -62,28 +64,23 @@ def announce(session: Session, outline: Outline) -> None:
         session.output.warn(remark.text)
 
 
-def outline_table(outline: Outline) -> RenderableType:
-    """A plan for people: steps, cost, then all that should be known."""
+def outline_table(outline: Outline, about: PlanFacts | None = None) -> RenderableType:
+    """A plan for people; ``about``, where there is more to tell of an upgrade's."""
     steps = listing(
         ["STEP", "WHAT", "CALLS"],
         [(step.name, step.text, step.update_calls) for step in outline.steps],
     )
-    estimate = outline.cycles
-    enough = "enough" if estimate.ok else "not enough"
-    lines = [
-        Text(""),
-        Text(f"{outline.update_calls} update calls in {outline.rounds} rounds"),
-        Text(
-            f"cycles: {cycles(estimate.required)} needed at most, "
-            f"{cycles(estimate.available)} there: {enough}"
-        ),
+    rows: list[tuple[str, object]] = [
+        ("calls", f"{outline.update_calls} update calls in {outline.rounds} rounds"),
+        *cost_rows(outline.cycles),
+        *(about_rows(about) if about is not None else ()),
     ]
-    lines += [Text(f"warning: {remark.text}", style="yellow") for remark in outline.warnings]
+    lines = [Text(f"warning: {remark.text}", style="yellow") for remark in outline.warnings]
     lines += [
         Text(f"asks: {ask.text} ({' or '.join(ask.flags)})", style="yellow") for ask in outline.asks
     ]
     lines += [Text(f"refused: {refusal.text}", style="red") for refusal in outline.refusals]
-    return Group(steps, *lines)
+    return Group(steps, Text(""), facts(rows), *lines)
 
 
 def report_table(report: Report) -> RenderableType:

@@ -135,9 +135,9 @@ def upgrade(
                 prepared = await reading(
                     prepare_upgrade(connection.client, choice.id, request, wasm, observer=observer)
                 )
-            outline = prepared.plan.outline
+            plan = prepared.plan
             if change.dry_run:
-                session.output.show(prepared.plan.to_json(), lambda: outline_table(outline))
+                session.output.show(plan.to_json(), lambda: outline_table(plan.outline, plan.facts))
                 return None
             prepared = _ask(session, connection, choice, prepared)
             with session.output.watch() as observer:
@@ -184,7 +184,7 @@ def _ask(
         prepared = dataclasses.replace(prepared, request=request, plan=plan)
     outline = prepared.plan.outline
     if connection.is_mainnet and output.can_ask and not session.options.yes:
-        output.show_aside(outline_table(outline))
+        output.show_aside(outline_table(outline, prepared.plan.facts))
         if not request.reset:
             session.confirm(f"upgrade {choice.label} on mainnet?")
     else:
