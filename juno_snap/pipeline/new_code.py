@@ -16,6 +16,7 @@ from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.wasm_file import WasmFile
 
 SHOWN_REASONS: Final = 5
+REASON_MAX_CHARS: Final = 200
 FORCE: Final = ("--force",)
 
 UNKNOWN_INTERFACE: Final = Remark(
@@ -151,6 +152,13 @@ def _data_remarks(seen: Observation, request: UpgradeRequest, wasm: WasmFile) ->
 
 
 def _listed(reasons: Sequence[str]) -> str:
-    shown = "; ".join(reasons[:SHOWN_REASONS])
+    """Reasons in a row. Names in them are the module's: they may be long and hold anything."""
+    shown = "; ".join(_shown(reason) for reason in reasons[:SHOWN_REASONS])
     more = len(reasons) - SHOWN_REASONS
     return f"{shown}; and {more} more" if more > 0 else shown
+
+
+def _shown(reason: str) -> str:
+    end = REASON_MAX_CHARS // 2
+    cut = reason if len(reason) <= REASON_MAX_CHARS else f"{reason[:end]}...{reason[-end:]}"
+    return "".join(letter if letter.isprintable() else "?" for letter in cut)

@@ -75,6 +75,21 @@ def test_many_reasons_are_counted():
     assert refusal.text.endswith("method m4 is expected and not there; and 4 more")
 
 
+def test_names_of_the_modules_cannot_write_to_the_terminal_or_fill_it():
+    name = r"\u{1b}[2J" + 1_000 * "x"
+    old = f'service : {{ "{name}" : () -> () }}'.encode()
+    (refusal,) = plan_of(seen(interface=old), interface=b"service : {}").outline.refusals
+    assert "\x1b" not in refusal.text
+    assert len(refusal.text) < 400
+    assert refusal.text.endswith("xxx is expected and not there")
+
+
+def test_control_characters_of_a_name_are_replaced():
+    old = b'service : { "a\\u{1b}b" : () -> () }'
+    (refusal,) = plan_of(seen(interface=old), interface=b"service : {}").outline.refusals
+    assert "method a?b is expected" in refusal.text
+
+
 def test_what_becomes_null_is_a_warning():
     outline = plan_of(seen(), interface=OTHER_OPTION).outline
     assert outline.refusals == ()
