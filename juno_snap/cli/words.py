@@ -15,10 +15,10 @@ AGES: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
 def age(seconds: int) -> str:
-    """How long ago something was, in its largest unit."""
+    """How long ago something was, in its largest unit; clocks may differ, so it may lie ahead."""
     for unit_seconds, name in AGES:
         count = seconds // unit_seconds
-        if count:
+        if count > 0:
             return f"{count} {name}{'s' if count > 1 else ''} ago"
     return "less than a minute ago"
 
