@@ -16,9 +16,9 @@ is ``settings``'. ``pipeline`` and ``cli`` may import it; ``checks`` shares ``pr
   ``juno_snap.hooks``. An entry point runs only where the configuration names it: to install a
   package is no consent to have it act on upgrades. It is imported from where Python finds it; no
   folder is added to the search path.
-* A function runs within this process and can do what this process can. A plain one runs in a
-  thread, and is abandoned when its time is over; an async one runs in the operation's own loop, and
-  is cancelled.
+* A function runs within this process and can do what this process can. It has a thread of its own,
+  an async one with a loop of its own there, so that nothing it blocks keeps the module down. When
+  its time is over an async one is cancelled; a plain one is abandoned, and may still act later.
 * Exit code 75 (``EX_TEMPFAIL``) or ``HookVetoError`` is a veto at ``before-upgrade`` and
   ``before-stop``. Anywhere else it is a failure like any other.
 * In a rehearsal only those hooks run that say so.

@@ -48,29 +48,19 @@ async def call_function(
 ) -> BaseException | None:
     """Call ``function``; what it raised, ``TimeoutError`` where it had not ended in time.
 
-    A plain function has a thread of its own, so that one that hangs holds up neither the loop nor
-    the end of the program. What an async one returns is awaited here.
+    It has a thread of its own, an async one with a loop of its own: whatever it blocks, the
+    operation goes on, and so does the end of the program. When its time is over or on cancellation
+    an async one is cancelled; one that does not end by that, and a plain one, is abandoned.
     """
-    loop = asyncio.get_running_loop()
-    until = loop.time() + timeout_seconds
-    called: asyncio.Future[_Attempt] = loop.create_future()
-    _in_thread(function, context, called)
-    await asyncio.wait({called}, timeout=timeout_seconds)
-    if not called.done():
-        return _overdue(timeout_seconds)
-    attempt = called.result()
-    if attempt.error is not None or not inspect.isawaitable(attempt.value):
-        return attempt.error
-    task = asyncio.ensure_future(_awaited(attempt.value))
+    call = _Call(function, context)
     try:
-        await asyncio.wait({task}, timeout=until - loop.time())
-        if task.done():
-            return task.result().error
+        await asyncio.wait({call.ended}, timeout=timeout_seconds)
     finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task}, timeout=CANCEL_GRACE_SECONDS)
-    return _overdue(timeout_seconds)
+        if call.cancel():
+            await asyncio.wait({call.ended}, timeout=CANCEL_GRACE_SECONDS)
+    if call.is_overdue or not call.ended.done():
+        return TimeoutError(f"had not ended after {timeout_seconds:g} s")
+    return call.ended.result().error
 
 
 def describe(error: BaseException) -> str:
@@ -103,35 +93,52 @@ class _Attempt:
         return not isinstance(error, KeyboardInterrupt)
 
 
-def _in_thread(
-    function: HookFunction, context: HookContext, called: "asyncio.Future[_Attempt]"
-) -> None:
-    loop = asyncio.get_running_loop()
-    variables = contextvars.copy_context()
+@final
+class _Call:
+    """A function while it runs in its thread."""
 
-    def end(attempt: _Attempt) -> None:
-        if not called.done():
-            called.set_result(attempt)
+    def __init__(self, function: HookFunction, context: HookContext) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[_Attempt] = self._loop.create_future()
+        self.is_overdue = False
+        self._inner: tuple[asyncio.AbstractEventLoop, asyncio.Task[None]] | None = None
+        copied = contextvars.copy_context()
+        thread = threading.Thread(
+            target=copied.run,
+            args=(self._run, function, context),
+            name="juno-snap hook",
+            daemon=True,
+        )
+        thread.start()
 
-    def call() -> None:
+    def cancel(self) -> bool:
+        """Cancel an async one that has not ended; whether there is something to wait for."""
+        if self.ended.done() or self._inner is None:
+            return False
+        self.is_overdue = True
+        loop, task = self._inner
+        with contextlib.suppress(RuntimeError):  # its loop has just been closed
+            loop.call_soon_threadsafe(task.cancel)
+        return True
+
+    def _run(self, function: HookFunction, context: HookContext) -> None:
         attempt = _Attempt()
         with attempt:
-            attempt.value = variables.run(function, context)
-        with contextlib.suppress(RuntimeError):  # the loop was closed long ago
-            loop.call_soon_threadsafe(end, attempt)
+            value = function(context)
+            if inspect.isawaitable(value):
+                asyncio.run(self._await(value))
+        with contextlib.suppress(RuntimeError):  # nobody waits any more: the loop is closed
+            self._loop.call_soon_threadsafe(self._end, attempt)
 
-    threading.Thread(target=call, name="juno-snap hook", daemon=True).start()
+    async def _await(self, value: Awaitable[object]) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._inner = (asyncio.get_running_loop(), task)
+        await value
 
-
-async def _awaited(awaitable: Awaitable[object]) -> _Attempt:
-    attempt = _Attempt()
-    with attempt:
-        await awaitable
-    return attempt
-
-
-def _overdue(timeout_seconds: float) -> TimeoutError:
-    return TimeoutError(f"had not ended after {timeout_seconds:g} s")
+    def _end(self, attempt: _Attempt) -> None:
+        if not self.ended.done():
+            self.ended.set_result(attempt)
 
 
 def _named(text: str) -> object:

@@ -38,6 +38,11 @@ class Hooks:
         self._clock = clock or system_clock()
         self._functions: dict[str, HookFunction] = {}
 
+    @property
+    def specs(self) -> tuple[HookSpec, ...]:
+        """All of them, in the order in which they are said."""
+        return self._specs
+
     def at(self, point: HookPoint, *, rehearsal: bool = False) -> tuple[HookSpec, ...]:
         """Those that run at ``point``."""
         return tuple(
