@@ -1,6 +1,6 @@
 """What commands that run an operation share: showing plans and reports, asking before acting."""
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
 from rich.console import Group, RenderableType
@@ -11,11 +11,14 @@ from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, listing
 from juno_snap.cli.words import seconds
 from juno_snap.errors import OutcomeUnknownError, TransportError
+from juno_snap.ids import SnapshotId
 from juno_snap.pipeline.plan_facts import PlanFacts
 from juno_snap.pipeline.plan_parts import Outline
 from juno_snap.pipeline.report import (
+    Evidence,
     OperationCancelledError,
     OperationFailedError,
+    OperationRefusedError,
     OperationUnknownError,
     Report,
     RestoreReport,
@@ -31,7 +34,12 @@ async def reported(session: Session, work: Coroutine[Any, Any, T]) -> T:
     """The result of ``work``; the report of an operation that ends badly is shown all the same."""
     try:
         return await work
-    except (OperationFailedError, OperationUnknownError, OperationCancelledError) as error:
+    except (
+        OperationFailedError,
+        OperationRefusedError,
+        OperationUnknownError,
+        OperationCancelledError,
+    ) as error:
         report = error.report
         session.output.report(report.to_json(), lambda: report_table(report))
         raise
@@ -83,22 +91,42 @@ def outline_table(outline: Outline, about: PlanFacts | None = None) -> Renderabl
     return Group(steps, Text(""), facts(rows), *lines)
 
 
+def tell_resumed(session: Session, operation: str | None) -> None:
+    """Say that an interrupted operation is gone on with, where that is so."""
+    if operation is not None:
+        session.output.note(f"operation {operation}, asked for the same, was interrupted: going on")
+
+
+def tell_report(session: Session, report: Report | None) -> None:
+    """Show how an operation ended well, if there was one."""
+    if report is not None:
+        session.output.report(report.to_json(), lambda: report_table(report))
+
+
 def report_table(report: Report) -> RenderableType:
     """A report for people; its steps were told while they ran."""
     common = report.facts
-    rows: list[tuple[str, object]] = [("module", common.module), ("operation", common.operation)]
+    rows: list[tuple[str, object]] = [
+        ("module", common.module),
+        ("operation", common.operation or None),
+        ("outcome", report.outcome),
+    ]
     match report:
         case UpgradeReport():
             rows += [
-                ("outcome", report.outcome),
                 ("old hash", hex_or_none(report.old_hash)),
                 ("new hash", report.new_hash.hex()),
                 ("snapshot", report.snapshot),
-                ("given up", ", ".join(map(str, report.replaced)) or None),
+                ("given up", _listed(report.replaced)),
             ]
+            rows += [("check", _check_text(check)) for check in report.checks]
+            if report.safety_snapshot is not None or report.versions_passed is not None:
+                rows += [
+                    ("safety snapshot", report.safety_snapshot),
+                    ("changes by others", report.versions_passed),
+                ]
         case RestoreReport():
             rows += [
-                ("outcome", report.outcome),
                 ("loaded", report.snapshot),
                 ("safety snapshot", report.safety_snapshot),
                 ("changes undone", report.versions_passed),
@@ -106,7 +134,7 @@ def report_table(report: Report) -> RenderableType:
         case SnapshotReport(snapshot=snapshot):
             rows += [
                 ("snapshot", snapshot.id if snapshot else None),
-                ("given up", ", ".join(map(str, report.replaced)) or None),
+                ("given up", _listed(report.replaced)),
             ]
     rows += [
         ("runs now", hex_or_none(common.module_hash)),
@@ -117,3 +145,14 @@ def report_table(report: Report) -> RenderableType:
     rows += [(f"failed: {fault.step}", fault.message) for fault in common.errors]
     rows += [("warning", warning) for warning in common.warnings]
     return facts(rows)
+
+
+def _listed(ids: Iterable[SnapshotId]) -> str | None:
+    return ", ".join(map(str, ids)) or None
+
+
+def _check_text(check: Evidence) -> str:
+    ok = check.get("ok")
+    verdict = "not evaluated" if ok is None else "ok" if ok else "bad"
+    detail = f" ({check['detail']})" if check.get("detail") else ""
+    return f"{verdict}: {check.get('name')}{detail}"

@@ -5,7 +5,7 @@ until the stop but the chunk store, which the module's code never sees.
 """
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import final
 
 from juno_snap.events import Observer, ignore_events
@@ -61,7 +61,7 @@ async def prepare_upgrade(
     resumes = unfinished(workspace, module, _digest(module, request, wasm))
     at_ns = workspace.clock.now_ns()
     seen, observed = await observe_as_step(workspace, module, observer=observer)
-    plan = plan_upgrade(seen, request, wasm, costs=workspace.costs)
+    plan = _plan(workspace, seen, request, wasm)
     return PreparedUpgrade(
         seen=seen,
         request=request,
@@ -71,6 +71,19 @@ async def prepare_upgrade(
         observed_at_ns=at_ns,
         resumes=resumes,
     )
+
+
+def planned_anew(
+    workspace: Workspace, prepared: PreparedUpgrade, request: UpgradeRequest
+) -> PreparedUpgrade:
+    """The same for another ``request``, of what was seen already.
+
+    Raises:
+        InputError: The snapshot to replace is named ambiguously or malformed.
+        NotFoundError: It does not exist.
+    """
+    plan = _plan(workspace, prepared.seen, request, prepared.wasm)
+    return replace(prepared, request=request, plan=plan)
 
 
 async def upgrade(
@@ -119,6 +132,13 @@ async def run_upgrade(
     if not isinstance(report, UpgradeReport):
         raise TypeError(report)
     return report
+
+
+def _plan(
+    workspace: Workspace, seen: Observation, request: UpgradeRequest, wasm: WasmFile
+) -> UpgradePlan:
+    hooks = workspace.hooks.specs
+    return plan_upgrade(seen, request, wasm, costs=workspace.costs, hooks=hooks)
 
 
 def program_of(prepared: PreparedUpgrade) -> Program:

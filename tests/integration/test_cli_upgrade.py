@@ -68,10 +68,10 @@ def test_the_snapshot_of_a_bad_upgrade_brings_the_data_back(store):
 def test_the_policies_for_snapshots_do_what_they_say(store):
     assert upgrade("--no-snapshot")["snapshot"] is None
     assert slots() == []
-    first = upgrade(src="document_store_v1.wasm")["snapshot"]
+    first = upgrade(src="document_store_v3.wasm")["snapshot"]
     second = upgrade("--no-overwrite")["snapshot"]
     assert slots() == [first, second]
-    kept = upgrade("--keep", "1", "--any", src="document_store_v1.wasm")
+    kept = upgrade("--keep", "1", "--any", src="document_store_v3.wasm")
     assert (slots(), kept["replaced"]) == ([kept["snapshot"]], [first, second])
     instead = upgrade("--replace", "oldest")
     assert (slots(), instead["replaced"]) == ([instead["snapshot"]], [kept["snapshot"]])
@@ -118,7 +118,7 @@ def test_a_module_found_stopped_is_a_question(store):
     assert "--leave-stopped" in ran.error["hint"]
     assert look("docs") == before
     assert upgrade("--leave-stopped")["module_status"] == "stopped"
-    assert upgrade("--start", src="document_store_v1.wasm")["module_status"] == "running"
+    assert upgrade("--start", src="document_store_v3.wasm")["module_status"] == "running"
 
 
 def test_a_reset_needs_a_confirmation(store):
@@ -162,7 +162,7 @@ def test_people_are_told_the_steps_and_the_result(store):
     assert "install done" in ran.err
     assert "outcome" in ran.out
     assert "upgraded" in ran.out
-    quiet = juno_snap("upgrade", "-q", "--module", "docs", "--src", "document_store_v1.wasm")
+    quiet = juno_snap("upgrade", "-q", "--module", "docs", "--src", "document_store_v3.wasm")
     assert (quiet.code, quiet.err) == (0, "")
     plan = juno_snap("upgrade", "--module", "docs", "--src", "document_store_v2.wasm", "--dry-run")
     assert "7 update calls" in plan.out

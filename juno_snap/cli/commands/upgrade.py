@@ -8,12 +8,20 @@ from typing import Annotated, Final, Literal
 import typer
 
 from juno_snap.cli.arguments import ArgumentOptions, install_argument
-from juno_snap.cli.operations import announce, outline_table, reading, report_table, reported
+from juno_snap.cli.operations import (
+    announce,
+    outline_table,
+    reading,
+    reported,
+    tell_report,
+    tell_resumed,
+)
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
 from juno_snap.cli.session import Session
 from juno_snap.cli.wiring import Connection, ModuleChoice, connect
 from juno_snap.errors import InputError
-from juno_snap.pipeline.plan import plan_upgrade
+from juno_snap.library.configured import checks_for
+from juno_snap.pipeline.checks.parse import parse_check
 from juno_snap.pipeline.policy import (
     FreeSlot,
     KeepNewest,
@@ -22,12 +30,19 @@ from juno_snap.pipeline.policy import (
     ReplaceSnapshot,
     SnapshotPolicy,
 )
-from juno_snap.pipeline.report import UpgradeReport
+from juno_snap.pipeline.report import Report
 from juno_snap.pipeline.request import FoundStopped, UpgradeRequest
-from juno_snap.pipeline.upgrade import PreparedUpgrade, prepare_upgrade, run_upgrade
+from juno_snap.pipeline.upgrade import (
+    PreparedUpgrade,
+    planned_anew,
+    prepare_upgrade,
+    run_upgrade,
+)
 from juno_snap.pipeline.wasm_file import read_wasm_file
+from juno_snap.pipeline.workspace import Workspace
 
 SNAPSHOTS: Final = "Snapshots"
+CHECKS: Final = "Checks, and going back"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +117,42 @@ class InstallOptions:
         typer.Option(min=1, help="How long the stop may take. [default: configured, 60]"),
     ] = None
     force: Annotated[
-        bool, typer.Option("--force", help="Go on although the cycles may not suffice.")
+        bool,
+        typer.Option(
+            "--force", help="Go on where the plan is refused for what you may know better."
+        ),
+    ] = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOptions:
+    """What must be true of the new code, and what follows where it is not."""
+
+    check: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--check",
+            metavar="'METHOD(ARGS) == VALUE'",
+            help="What the new code must answer, besides what is configured; or 'version == X.Y.Z',"
+            " or 'command: PROGRAM ARG...'. Repeatable.",
+            rich_help_panel=CHECKS,
+        ),
+    ] = None
+    health_timeout_seconds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="How long it has to become so. [default: configured, 60]",
+            rich_help_panel=CHECKS,
+        ),
+    ] = None
+    no_rollback: Annotated[
+        bool,
+        typer.Option(
+            "--no-rollback",
+            help="Stay on the new code where a check is bad; go back by hand.",
+            rich_help_panel=CHECKS,
+        ),
     ] = False
 
 
@@ -118,42 +168,51 @@ def upgrade(
     change: ChangeOptions,
     snapshots: SnapshotOptions,
     install: InstallOptions,
+    health: CheckOptions,
     argument: ArgumentOptions,
     src: Annotated[
         Path, typer.Option("-s", "--src", metavar="FILE", help="The new code: .wasm or .wasm.gz.")
     ],
 ) -> None:
-    """Stop, snapshot, install, start, verify. Whatever fails, the module is started again."""
+    """Stop, snapshot, install, start, verify, check. Whatever fails, the module is started again.
+
+    A bad check brings code and data back; the same command goes on with an upgrade that was
+    interrupted.
+    """
     session = Session(common)
     wasm = read_wasm_file(src)
-    request = _request(session, snapshots, install, install_argument(argument, wasm))
+    request = _request(session, snapshots, install, health, install_argument(argument, wasm))
 
-    async def work() -> UpgradeReport | None:
-        async with connect(session, changes=True) as connection:
+    async def work() -> Report | None:
+        async with connect(session, changes=True, dry_run=change.dry_run) as connection:
             choice = connection.module(module)
+            workspace = connection.workspace(choice)
+            asked = _with_configured_checks(session, choice, request)
             with session.output.watch() as observer:
                 prepared = await reading(
-                    prepare_upgrade(connection.client, choice.id, request, wasm, observer=observer)
+                    prepare_upgrade(workspace, choice.id, asked, wasm, observer=observer)
                 )
+            tell_resumed(session, prepared.resumes)
             plan = prepared.plan
             if change.dry_run:
                 session.output.show(plan.to_json(), lambda: outline_table(plan.outline, plan.facts))
                 return None
-            prepared = _ask(session, connection, choice, prepared)
+            if prepared.resumes is None:
+                prepared = _ask(session, connection, workspace, choice, prepared)
             with session.output.watch() as observer:
-                return await reported(
-                    session, run_upgrade(connection.client, prepared, observer=observer)
-                )
+                return await reported(session, run_upgrade(workspace, prepared, observer=observer))
 
-    report = session.run(work())
-    if report:
-        session.output.report(report.to_json(), lambda: report_table(report))
+    tell_report(session, session.run(work()))
 
 
 def _request(
-    session: Session, snapshots: SnapshotOptions, install: InstallOptions, arg: bytes | None
+    session: Session,
+    snapshots: SnapshotOptions,
+    install: InstallOptions,
+    health: CheckOptions,
+    arg: bytes | None,
 ) -> UpgradeRequest:
-    timeout = install.stop_timeout_seconds or session.settings.stop_timeout_seconds
+    settings = session.settings
     return UpgradeRequest(
         snapshots=_policy(snapshots),
         arg=arg,
@@ -162,15 +221,31 @@ def _request(
         memory_persistence=install.wasm_memory_persistence,
         stop=not install.no_stop,
         found_stopped=_found_stopped(install),
-        stop_timeout_seconds=timeout,
+        stop_timeout_seconds=install.stop_timeout_seconds or settings.stop_timeout_seconds,
         clear_chunks=install.clear_chunks,
         sha256=_digest(install.sha256),
+        checks=tuple(map(parse_check, health.check or ())),
+        health_timeout_seconds=health.health_timeout_seconds or settings.health_timeout_seconds,
+        goes_back=not health.no_rollback,
+        rollback_window_seconds=settings.rollback_window_seconds,
         force=install.force,
     )
 
 
+def _with_configured_checks(
+    session: Session, choice: ModuleChoice, request: UpgradeRequest
+) -> UpgradeRequest:
+    """The configured checks first, each once."""
+    checks = dict.fromkeys([*checks_for(session.settings, choice.id), *request.checks])
+    return dataclasses.replace(request, checks=tuple(checks))
+
+
 def _ask(
-    session: Session, connection: Connection, choice: ModuleChoice, prepared: PreparedUpgrade
+    session: Session,
+    connection: Connection,
+    workspace: Workspace,
+    choice: ModuleChoice,
+    prepared: PreparedUpgrade,
 ) -> PreparedUpgrade:
     """Everything that a person has to say before anything is done."""
     output, request = session.output, prepared.request
@@ -180,15 +255,14 @@ def _ask(
         output.warn(prepared.plan.outline.asks[0].text)
         starts = session.answer("start it afterwards?")
         request = dataclasses.replace(request, found_stopped="start" if starts else "leave-stopped")
-        plan = plan_upgrade(prepared.seen, request, prepared.wasm)
-        prepared = dataclasses.replace(prepared, request=request, plan=plan)
-    outline = prepared.plan.outline
+        prepared = planned_anew(workspace, prepared, request)
+    plan = prepared.plan
     if connection.is_mainnet and output.can_ask and not session.options.yes:
-        output.show_aside(outline_table(outline, prepared.plan.facts))
+        output.show_aside(outline_table(plan.outline, plan.facts))
         if not request.reset:
             session.confirm(f"upgrade {choice.label} on mainnet?")
     else:
-        announce(session, outline)
+        announce(session, plan.outline)
     if request.reset:
         session.confirm(f"wipe all data of {choice.label}?")
     return prepared
