@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from typing import final
 
 from juno_snap.errors import PreconditionError
-from juno_snap.ids import Principal
+from juno_snap.ids import Principal, SnapshotId
 from juno_snap.management.types import Snapshot
 from juno_snap.pipeline.journal.records import SnapshotNote
 from juno_snap.pipeline.notes import check_label, holder_of, note_of
+from juno_snap.pipeline.program import Program
 from juno_snap.pipeline.report import SCHEMA, Json
 from juno_snap.pipeline.resolve import resolve_snapshot
 from juno_snap.pipeline.snapshots import SnapshotList, list_snapshots, listed_json
@@ -45,8 +46,9 @@ async def protect_snapshot(
     Raises:
         InputError: It is named ambiguously or malformed.
         NotFoundError: No such module, or no such snapshot.
-        PreconditionError: The configuration protects it, so that it cannot be lifted here; or the
-            caller may not see it, or the module is frozen.
+        PreconditionError: The configuration protects it, so that it cannot be lifted here; an
+            operation that is not finished is about to give it up; or the caller may not see it, or
+            the module is frozen.
         LockedError: An operation on the module is going on.
     """
     with workspace.lock(module):
@@ -59,6 +61,8 @@ async def protect_snapshot(
                 hint="take it out of protected_snapshots; juno-snap config show --origins says in "
                 "which file that is",
             )
+        if protect:
+            _check_not_given_up(workspace, module, snapshot.id)
         note = replace(note_of(there.notes, snapshot.id), is_protected=protect)
         workspace.journal.note(workspace.root_key, module, note)
     return MarkedSnapshot(module=module, snapshot=snapshot, note=note)
@@ -92,6 +96,19 @@ async def label_snapshot(
         workspace.journal.note(workspace.root_key, module, replace(known, label=label))
     note = replace(note_of(there.notes, snapshot.id), label=label)
     return MarkedSnapshot(module=module, snapshot=snapshot, note=note)
+
+
+def _check_not_given_up(workspace: Workspace, module: Principal, snapshot: SnapshotId) -> None:
+    for record in workspace.journal.unfinished(workspace.root_key, module):
+        program = Program.from_json(record.begun.program)
+        replaced = None if program.save is None else program.save.replaced
+        if snapshot in {replaced, *program.delete_after}:
+            raise PreconditionError(
+                f"operation {record.begun.id}, not finished, is to give up snapshot {snapshot}",
+                code="snapshot-in-use",
+                hint=f"end that first: juno-snap resume {record.begun.id} "
+                "[--forward|--back|--abandon]",
+            )
 
 
 async def _present(workspace: Workspace, module: Principal) -> SnapshotList:

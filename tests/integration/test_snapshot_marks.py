@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from juno_snap.errors import InputError, LockedError, NotFoundError, PreconditionError
-from juno_snap.pipeline.journal.records import SnapshotNote
+from juno_snap.pipeline.journal.records import NewOperation, SnapshotNote
 from juno_snap.pipeline.journal.store import Journal
 from juno_snap.pipeline.marks import label_snapshot, protect_snapshot
+from juno_snap.pipeline.observe import observe
+from juno_snap.pipeline.program import Before, Program, Save
 from juno_snap.pipeline.snapshots import delete_snapshots, list_snapshots, show_snapshot
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.replica.server import run_replica
@@ -156,3 +158,43 @@ async def test_marks_need_a_snapshot_that_is_there_and_may_be_seen(workspace, re
             await protect_snapshot(replace(workspace, client=stranger), module, str(first))
         assert caught.value.code == "not-controller"
     assert workspace.notes(module) == {}
+
+
+async def test_what_an_unfinished_operation_is_to_give_up_is_not_protected_any_more(workspace):
+    module, (first, second, third) = await module_with(workspace.client, 3)
+    seen = await observe(workspace.client, module)
+    program = Program(
+        kind="upgrade",
+        module=module,
+        before=Before.of(seen),
+        sends_stop=True,
+        sends_start=True,
+        stop_timeout_seconds=60,
+        save=Save(purpose="upgrade", replaced=first),
+        delete_after=(second,),
+    )
+    interrupted = NewOperation(
+        id="20261121-073722-123456",
+        kind="upgrade",
+        network="",
+        root_key=workspace.root_key,
+        module=module,
+        principal=seen.caller,
+        began_at_ns=1,
+        digest=b"\x01",
+        program=program.to_json(),
+    )
+    workspace.journal.begin(interrupted)
+    for given_up in (first, second):
+        with pytest.raises(PreconditionError) as caught:
+            await protect_snapshot(workspace, module, str(given_up))
+        assert caught.value.code == "snapshot-in-use"
+        assert interrupted.id in caught.value.hint
+    await protect_snapshot(workspace, module, str(third))
+    with pytest.raises(PreconditionError) as caught:
+        await delete_snapshots(workspace, module, [first])
+    assert caught.value.code == "unfinished-operation"
+    workspace.journal.finish(interrupted.id, outcome="failed", at_ns=2, report=None)
+    await protect_snapshot(workspace, module, str(first))
+    await delete_snapshots(workspace, module, [second])
+    assert await ids(workspace, module) == [first, third]
