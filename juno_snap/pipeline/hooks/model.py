@@ -178,7 +178,11 @@ class HookResult:
 
     def evidence(self) -> Mapping[str, object]:
         """For the records of the operation, ready for JSON; ``message`` where it went wrong."""
-        shown: dict[str, object] = {"point": self.point, "name": self.name}
+        shown: dict[str, object] = {
+            "point": self.point,
+            "name": self.name,
+            "duration_ms": self.duration_ms,
+        }
         if self.outcome != "done":
             shown |= {"error": f"hook-{self.outcome}", "message": self.detail}
         if self.output:

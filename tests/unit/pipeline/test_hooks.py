@@ -16,6 +16,7 @@ from juno_snap.pipeline.hooks.model import (
     check_hook,
 )
 from juno_snap.pipeline.hooks.run import NO_HOOKS, Hooks
+from juno_snap.units import NS_PER_MS
 from tests.unit.pipeline import hook_functions
 from tests.unit.pipeline.hook_values import NEW_HASH, context, function, is_gone, shell
 from tests.unit.pipeline.values import MODULE, OLD_HASH, snapshot_id
@@ -154,7 +155,27 @@ async def test_evidence_is_small_and_names_what_went_wrong():
     assert (evidence["name"], evidence["point"]) == ("loud", "before-upgrade")
     assert (evidence["error"], evidence["message"]) == ("hook-failed", "exit code 3: y")
     quiet = await run_one(shell("true", name="quiet"))
-    assert quiet.evidence() == {"name": "quiet", "point": "before-upgrade"}
+    assert quiet.evidence() == {
+        "name": "quiet", "point": "before-upgrade", "duration_ms": quiet.duration_ms
+    }  # fmt: skip
+
+
+class Ticking:
+    """A clock that is 7 ms later at each look."""
+
+    def __init__(self):
+        self._at_ns = 0
+
+    def monotonic_ns(self):
+        self._at_ns += 7 * NS_PER_MS
+        return self._at_ns
+
+
+@pytest.mark.anyio
+async def test_tells_how_long_a_hook_took():
+    hooks = Hooks([function("remember")], clock=Ticking())
+    (result,) = await hooks.run("before-upgrade", context())
+    assert result.duration_ms == 7
 
 
 @pytest.mark.anyio
