@@ -80,6 +80,8 @@ async def conduct(
         workspace.journal.make_ready(JOURNAL_RESERVE_BYTES)
         new = _new_operation(workspace, beginning)
         workspace.journal.begin(new)
+        # Between the two, another operation with the same Wasm may have ended and let go of it.
+        _keep(workspace, beginning.materials)
         log = OperationLog(workspace.journal, new.id, (), clock=workspace.clock, observer=observer)
         log.take_over(beginning.observed, beginning.observed_at_ns)
         run = Run(workspace, new.id, program, log, beginning.materials, observer=observer)
@@ -98,11 +100,16 @@ def _check_nothing_between(workspace: Workspace, beginning: Beginning) -> None:
             )
 
 
+def _keep(workspace: Workspace, materials: Materials) -> tuple[bytes, ...]:
+    """Keep what the program names by its hash, until the operation ends."""
+    if workspace.vault is None or materials.wasm is None:
+        return ()
+    return (workspace.vault.keep(materials.wasm.data), workspace.vault.keep(materials.arg))
+
+
 def _new_operation(workspace: Workspace, beginning: Beginning) -> NewOperation:
-    program, materials, vault = beginning.program, beginning.materials, workspace.vault
-    kept: list[bytes] = []
-    if vault is not None and materials.wasm is not None:
-        kept = [vault.keep(materials.wasm.data), vault.keep(materials.arg)]
+    program = beginning.program
+    kept = _keep(workspace, beginning.materials)
     return NewOperation(
         id=operation_id(workspace.clock.now_ns()),
         kind=program.kind,
@@ -113,7 +120,7 @@ def _new_operation(workspace: Workspace, beginning: Beginning) -> NewOperation:
         began_at_ns=beginning.observed_at_ns,
         digest=beginning.digest,
         program=program.to_json(),
-        kept=tuple(kept),
+        kept=kept,
     )
 
 

@@ -60,6 +60,7 @@ class Deeds:
     ) -> None:
         client = workspace.client
         ttl_seconds = min(CALL_TTL_SECONDS, client.agent.call_ttl_seconds)
+        self._workspace = workspace
         self._client = client
         self._check_ttl = min(CHECK_TTL_SECONDS, client.agent.call_ttl_seconds)
         self._hurried = client.with_call_ttl(ttl_seconds, settle=True)
@@ -79,6 +80,10 @@ class Deeds:
     def stop_under_way(self, record: StepRecord) -> asyncio.Task[None] | None:
         """The stop that took too long and whose outcome is still awaited."""
         return self._stops.pop(record.number, None)
+
+    def stops_under_way(self) -> tuple[asyncio.Task[None], ...]:
+        """Every stop whose outcome is still awaited."""
+        return tuple(self._stops.values())
 
     async def do(self, step: str, leg: Leg) -> None:
         """Carry out ``step``; how it ended is on record when this returns.
@@ -291,7 +296,7 @@ class Deeds:
         """Remove what is not needed any more; what cannot be removed is a warning."""
         change = self._program.change
         clears = isinstance(change, InstallChange) and change.clears_last
-        delete = self._program.delete_after if self._progress.is_changed else ()
+        delete = self._spare() if self._progress.is_changed else ()
         calls = {str(gone): self._deletion(gone) for gone in delete}
         if clears:
             calls["chunks"] = plain_call("clear_chunk_store", self._module)
@@ -306,6 +311,12 @@ class Deeds:
         if warnings:
             evidence |= {"error": "not-tidied", "message": "; ".join(warnings)}
         self._log.end(record.number, "failed" if warnings else "done", evidence)
+
+    def _spare(self) -> tuple[SnapshotId, ...]:
+        """What was planned to be deleted, but for what was protected since."""
+        notes = self._workspace.notes(self._module)
+        kept = {snapshot for snapshot, note in notes.items() if note.is_protected}
+        return tuple(each for each in self._program.delete_after if each not in kept)
 
     def _deletion(self, snapshot: SnapshotId) -> ManagementCall:
         return one_snapshot_call("delete_canister_snapshot", self._module, snapshot)

@@ -14,6 +14,7 @@ from juno_snap.pipeline.journal.records import (
     StepRecord,
     StepState,
 )
+from juno_snap.pipeline.progress import ENDED_AFTER
 from juno_snap.pipeline.report import StepReport
 from juno_snap.units import NS_PER_MS
 
@@ -152,6 +153,8 @@ class OperationLog:
         """
         before = self.of(number)
         at_ns = self._clock.now_ns()
+        if before.name == "stop" and len(self.records) > number:
+            evidence = {**evidence, ENDED_AFTER: len(self.records)}
         changed = {call.request_id: _without_body(call) for call in calls}
         record = replace(
             before,

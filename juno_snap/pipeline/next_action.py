@@ -29,6 +29,7 @@ from juno_snap.pipeline.journal.records import Leg, StepRecord
 from juno_snap.pipeline.program import InstallChange, Program
 from juno_snap.pipeline.progress import (
     BAD,
+    CANCELLED,
     NOT_EVALUATED,
     SAVES,
     Progress,
@@ -195,7 +196,7 @@ def _is_to_be_done_again(progress: Progress, record: StepRecord) -> bool:
     """Whether ``record`` says nothing: its process died, or it could not be evaluated before."""
     if record.state == "begun":
         return True
-    is_open = record.state == "failed" and error_of_step(record) == NOT_EVALUATED
+    is_open = record.state == "failed" and error_of_step(record) in {NOT_EVALUATED, CANCELLED}
     return is_open and record.number < _taken_up(progress)
 
 

@@ -16,6 +16,10 @@ others send may be sent again without harm."""
 
 SAVES: Final = frozenset({"snapshot", "safety-snapshot"})
 NOT_EVALUATED: Final = "not-evaluated"
+CANCELLED: Final = "cancelled"
+ENDED_AFTER: Final = "ended_after"
+"""In the evidence of a stop: how many steps had been begun when its outcome was known."""
+
 BAD: Final = "check-bad"
 
 
@@ -199,14 +203,13 @@ class Progress:
 
 
 def _answers(start: StepRecord, stop: StepRecord) -> bool:
-    """Whether a certified ``start`` came after ``stop`` had its last chance to be carried out."""
-    if open_call(stop) is not None:
-        # Not for good: once its outcome is known it is looked at again.
+    """Whether ``start``, which was carried out, came after the stop's last chance to be.
+
+    The certified times do not tell: each is only a time at which the outcome was known already. So
+    the start has to be begun after the outcome of the stop was known, unless the stop was refused.
+    """
+    is_open = open_call(stop) is not None  # looked at again once its outcome is known
+    is_refused = any(call.state in {"rejected", "not-executed"} for call in stop.calls)
+    if is_open or is_refused:
         return start.number > stop.number
-    if stop.ended_at_ns is not None and start.began_at_ns >= stop.ended_at_ns:
-        return True
-    stopped, started = certified_at_ns(stop), certified_at_ns(start)
-    rejected = any(call.state in {"rejected", "not-executed"} for call in stop.calls)
-    if rejected:
-        return start.number > stop.number
-    return stopped is not None and started is not None and started > stopped
+    return start.number > int(str(stop.evidence.get(ENDED_AFTER, stop.number)))

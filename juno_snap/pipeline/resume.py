@@ -43,9 +43,11 @@ async def resume(
         PreconditionError: It is finished, belongs to another network, or there are several.
         Others: See ``conduct``.
     """
-    record = find_unfinished(workspace, operation, module)
-    begun = record.begun
-    with workspace.lock(begun.module):
+    found = find_unfinished(workspace, operation, module).begun
+    with workspace.lock(found.module):
+        # Whoever held the module until now may have brought it to its end.
+        record = find_unfinished(workspace, found.id, None)
+        begun = record.begun
         program = Program.from_json(begun.program)
         workspace.journal.make_ready(JOURNAL_RESERVE_BYTES)
         log = OperationLog(

@@ -17,7 +17,7 @@ from juno_snap.pipeline.journal.records import Leg, StepRecord, StepState
 from juno_snap.pipeline.log import OperationLog
 from juno_snap.pipeline.next_action import HOOK_FAILED, VETOED, next_action
 from juno_snap.pipeline.program import InstallChange, Program
-from juno_snap.pipeline.progress import SENT_ONCE, Progress, open_call
+from juno_snap.pipeline.progress import CANCELLED, SENT_ONCE, Progress, open_call
 from juno_snap.pipeline.report import Evidence
 from juno_snap.pipeline.sending import Materials, error_evidence
 from juno_snap.pipeline.settle import Settling
@@ -131,16 +131,24 @@ class Run:
             await asyncio.wait((task,))
         except asyncio.CancelledError:
             if self._is_interrupted:
+                await self._leave(task)
                 raise
             self._is_interrupted = True
             self._wish = "halt"
             return task.done()
         return True
 
+    async def _leave(self, task: asyncio.Task[None]) -> None:
+        """Let go of everything that is under way: the journal has what is needed to go on."""
+        tasks = [task, *self._under_way.values(), *self._deeds.stops_under_way()]
+        for each in tasks:
+            each.cancel()
+        await asyncio.wait(tasks)
+
     def _close_cancelled(self, count: int) -> None:
         for record in self._log.records[count:]:
             if record.state == "begun":
-                evidence = {**record.evidence, "error": "cancelled", "message": "not awaited"}
+                evidence = {**record.evidence, "error": CANCELLED, "message": "not awaited"}
                 self._log.end(record.number, "failed", evidence)
 
     async def _do(self, step: str, leg: Leg) -> None:

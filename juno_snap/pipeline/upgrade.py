@@ -144,7 +144,6 @@ def _plan(
 def program_of(prepared: PreparedUpgrade) -> Program:
     """What the plan comes to, step by step."""
     decision, request, wasm = prepared.plan.decision, prepared.request, prepared.wasm
-    has_way_back = decision.takes_snapshot and decision.sends_stop and decision.sends_start
     return Program(
         kind="upgrade",
         module=prepared.plan.module,
@@ -156,9 +155,9 @@ def program_of(prepared: PreparedUpgrade) -> Program:
         if decision.takes_snapshot
         else None,
         change=_install(decision, wasm),
-        checks=request.checks if decision.sends_start or not decision.sends_stop else (),
+        checks=request.checks if decision.runs_after else (),
         health_timeout_seconds=request.health_timeout_seconds,
-        goes_back=request.goes_back and has_way_back,
+        goes_back=prepared.plan.facts.way_back.is_automatic,
         rollback_window_seconds=request.rollback_window_seconds,
         delete_after=decision.delete_after,
         patience=request.patience,
