@@ -250,6 +250,8 @@ class Run:
             operation=self._operation,
             kind=self._program.kind,
             network=self._workspace.network,
+            root_key=self._workspace.root_key,
+            state=self._workspace.state,
             module=self._program.module,
             point=point,
             step_outcome=outcome or (last.state if last and is_after else None),
