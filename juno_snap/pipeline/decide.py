@@ -30,6 +30,9 @@ from juno_snap.units import SNAPSHOTS_MAX
 MESSAGES_WITHOUT_CHUNKS: Final = 8
 """Observe (3), stop, snapshot, install, start, tidy: for the estimate, one more hardly counts."""
 
+REPLACING_FLAGS: Final = ("--replace ID|oldest", "--keep N --any")
+"""What lets a new snapshot take the place of one that is there, so that cycles for one suffice."""
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +104,9 @@ def decide(
     work = _work(seen, wasm, arg, staging, takes_snapshot=choice.take)
     cycles, replaced = _make_room(seen, choice, work, costs)
     if not cycles.ok and not request.force:
-        refusals.append(_too_few_cycles(cycles, takes_snapshot=choice.take))
+        could_replace = choice.take and bool(seen.snapshots) and replaced is None
+        flags = REPLACING_FLAGS if could_replace else ()
+        refusals.append(_too_few_cycles(cycles, flags, takes_snapshot=choice.take))
     runs_after = seen.is_running or request.found_stopped == "start"
     decision = Decision(
         mode=mode,
@@ -227,11 +232,13 @@ def _refusals_by_content(
     return found
 
 
-def _too_few_cycles(cycles: CyclesEstimate, *, takes_snapshot: bool) -> Refusal:
+def _too_few_cycles(
+    cycles: CyclesEstimate, flags: tuple[str, ...], *, takes_snapshot: bool
+) -> Refusal:
     missing = cycles.required - cycles.available
     return Refusal(
         code="not-enough-cycles",
         text=f"the module has {cycles_text(cycles.available)} and needs about "
         f"{cycles_text(cycles.required)} at a time: top it up with {cycles_text(missing)}",
-        flags=("--no-snapshot", "--force") if takes_snapshot else ("--force",),
+        flags=(*flags, *(("--no-snapshot",) if takes_snapshot else ()), "--force"),
     )

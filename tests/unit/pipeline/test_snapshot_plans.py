@@ -7,6 +7,9 @@ import pytest
 from juno_snap.errors import InputError, PreconditionError
 from juno_snap.management.types import SnapshotMetadata
 from juno_snap.pipeline.create_plan import plan_create
+from juno_snap.pipeline.plan import plan_upgrade
+from juno_snap.pipeline.policy import FreeSlot, KeepNewest, ReplaceSnapshot
+from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.restore_plan import plan_restore
 from juno_snap.units import MIB
 from tests.unit.pipeline.values import (
@@ -17,6 +20,7 @@ from tests.unit.pipeline.values import (
     snapshot_id,
     snapshots,
     upgrade_note,
+    wasm_file,
 )
 
 FULL = snapshots(10)
@@ -147,3 +151,22 @@ def test_cycles_for_one_snapshot_only_save_the_present_state_in_place_of_scrap()
     )
     plan = going_back(poor)
     assert (plan.replaced, plan.outline.refusals) == (snapshot_id(1), ())
+
+
+def test_cycles_for_one_snapshot_only_name_what_would_let_it_take_the_place_of_another():
+    there = tuple(replace(old, total_size_bytes=7 * MIB) for old in snapshots(2))
+
+    def plan_of(policy, **more):
+        return plan_upgrade(
+            seen(snapshots=there, **more), UpgradeRequest(snapshots=policy), wasm_file()
+        )
+
+    cycles = plan_of(FreeSlot()).decision.cycles.required - 1
+    (refusal,) = plan_of(FreeSlot(), cycles=cycles).outline.refusals
+    assert refusal.code == "not-enough-cycles"
+    assert {"--replace ID|oldest", "--keep N --any", "--no-snapshot"} <= set(refusal.flags)
+    for policy in (ReplaceSnapshot(which="oldest"), KeepNewest(count=1, of_any_maker=True)):
+        assert plan_of(policy, cycles=cycles).outline.refusals == ()
+    known = plan_of(FreeSlot(), cycles=cycles, notes=notes(upgrade_note(1)))
+    assert known.outline.refusals == ()
+    assert known.decision.replaced == snapshot_id(1)
