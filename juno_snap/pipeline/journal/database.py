@@ -163,13 +163,15 @@ class Database:
             raise refusals.of_sqlite_error(self.place, error.orig or error) from error
         except sqlite3.Error as error:
             raise refusals.of_sqlite_error(self.place, error) from error
-        except (BrokenRowError, SQLAlchemyError) as error:
+        except (BrokenRowError, SQLAlchemyError, UnicodeDecodeError) as error:
+            # The last: SQLite's message quotes the file, and what stands there is no text any more.
             raise refusals.damaged(self.place, str(error)) from error
 
 
 def keep_private(path: Path) -> None:
     """Close ``path`` to everybody but its owner; a signed call may stand in it."""
-    if path.stat().st_mode & OTHERS:
+    mode = path.stat().st_mode
+    if stat.S_ISREG(mode) and mode & OTHERS:
         path.chmod(PRIVATE_MODE)
 
 
