@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import ClassVar, Final, final
 
+from juno_snap.cli.output import ResultLostError
 from juno_snap.errors import (
     ConfigError,
     DecodeError,
@@ -81,6 +82,7 @@ CLASSES: Final[Mapping[type[JunoSnapError], ExitCode]] = {
     OutcomeUnknownError: ExitCode.UNKNOWN,
     OperationError: ExitCode.FAILED,
     CancelledByPersonError: ExitCode.CANCELLED,
+    ResultLostError: ExitCode.OTHER,
 }
 """The nearest class counts: a class that is not here has the code of the one it is derived from."""
 

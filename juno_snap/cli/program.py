@@ -26,6 +26,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "status": "What a module is, holds and needs.",
     "snapshot": "Take, list, show, restore and delete module snapshots.",
     "upgrade": "Change a module's code, with a snapshot before and the start after.",
+    "rollback": "Bring a module back to the snapshot that an upgrade took.",
+    "resume": "Bring an interrupted operation to its end.",
     "history": "What was done: operations, their steps, and what is unfinished.",
     "identity": "Who signs: list, show and import keys.",
     "config": "What is configured, and whether it makes sense.",

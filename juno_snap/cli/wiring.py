@@ -87,6 +87,21 @@ class Connection:
         made = named_modules(self.settings.state_directory, self.agent.root_key)
         return choose_module(self.settings, made, options)
 
+    def choice_of(self, module: Principal) -> ModuleChoice:
+        """A module by its id, with the name that it has on this network, if any."""
+        made = named_modules(self.settings.state_directory, self.agent.root_key)
+        return _named_module(self.settings, made, module)
+
+    def module_of(self, operation: str | None, options: ModuleOptions) -> ModuleChoice:
+        """The module that was said; where none was, the one that ``operation`` is about.
+
+        Raises:
+            NotFoundError: There is no such operation.
+        """
+        if operation is None or options.module or options.target:
+            return self.module(options)
+        return self.choice_of(self.opens().operation(operation).begun.module)
+
     def workspace(self, choice: ModuleChoice | None = None) -> Workspace:
         """What operations on ``choice`` need, as it is configured for that module.
 

@@ -165,4 +165,4 @@ def test_people_are_told_the_steps_and_the_result(store):
     quiet = juno_snap("upgrade", "-q", "--module", "docs", "--src", "document_store_v3.wasm")
     assert (quiet.code, quiet.err) == (0, "")
     plan = juno_snap("upgrade", "--module", "docs", "--src", "document_store_v2.wasm", "--dry-run")
-    assert "7 update calls" in plan.out
+    assert "8 update calls" in plan.out

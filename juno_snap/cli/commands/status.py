@@ -14,8 +14,12 @@ from juno_snap.cli.wiring import Connection, ModuleChoice, connect
 from juno_snap.errors import TransportError
 from juno_snap.management.types import CertifiedInfo
 from juno_snap.pipeline.costs import freezing_reserve_cycles
+from juno_snap.pipeline.journal import JOURNAL_FILE
+from juno_snap.pipeline.notes import note_of
 from juno_snap.pipeline.observe import PACKAGE_METADATA, Observation, module_not_found, observe
-from juno_snap.pipeline.report import hex_or_none, snapshot_json
+from juno_snap.pipeline.report import hex_or_none
+from juno_snap.pipeline.snapshots import listed_json
+from juno_snap.pipeline.workspace import Workspace
 from juno_snap.units import SNAPSHOTS_MAX
 
 Document = dict[str, object]
@@ -50,7 +54,10 @@ def status(common: CommonOptions, module: ModuleOptions) -> None:
                 raise module_not_found(choice.id)
             if connection.agent.identity.principal not in info.controllers:
                 return await _public(connection, choice, info)
-            return _private(choice, await reading(observe(client, choice.id)))
+            workspace = connection.workspace(choice)
+            notes = workspace.notes(choice.id)
+            seen = await reading(observe(client, choice.id, notes=notes))
+            return _private(choice, seen, _unfinished(workspace, choice))
 
     document = session.run(work())
     session.output.show(document, lambda: facts(_rows(document)))
@@ -78,7 +85,15 @@ async def _public(connection: Connection, choice: ModuleChoice, info: CertifiedI
     }
 
 
-def _private(choice: ModuleChoice, seen: Observation) -> Document:
+def _unfinished(workspace: Workspace, choice: ModuleChoice) -> list[str]:
+    """The operations of this state directory that wait for their end, for people."""
+    if workspace.state is None or not (workspace.state / JOURNAL_FILE).exists():
+        return []
+    found = workspace.journal.unfinished(workspace.root_key, choice.id)
+    return [f"{record.begun.kind} {record.begun.id}" for record in found]
+
+
+def _private(choice: ModuleChoice, seen: Observation, unfinished: list[str]) -> Document:
     """What controllers may know."""
     status = seen.status
     reserve = freezing_reserve_cycles(status)
@@ -97,8 +112,10 @@ def _private(choice: ModuleChoice, seen: Observation) -> Document:
             "idle_cycles_burned_per_day": str(burned),
             "days_left": None if days is None else round(days, 1),
         },
-        "snapshots": [snapshot_json(snapshot) for snapshot in seen.snapshots],
-        "advice": list(_advice(seen, days)),
+        "snapshots": [
+            listed_json(snapshot, note_of(seen.notes, snapshot.id)) for snapshot in seen.snapshots
+        ],
+        "advice": list(_advice(seen, days, unfinished)),
     }
 
 
@@ -121,10 +138,12 @@ def _package(content: bytes | None) -> tuple[str | None, str | None]:
         return None, None
 
 
-def _advice(seen: Observation, days: float | None) -> Iterator[str]:
+def _advice(seen: Observation, days: float | None, unfinished: list[str]) -> Iterator[str]:
+    for operation in unfinished:
+        yield f"the {operation} is not finished: bring it to its end with juno-snap resume"
     if seen.module_hash is None:
         yield "it is empty: install code with juno-snap module install"
-    if not seen.is_running:
+    if not seen.is_running and not unfinished:
         yield f"it is {seen.status.status}: start it with juno-snap module start"
     if seen.module_hash is not None and not seen.snapshots:
         yield "it has no snapshot: take one with juno-snap snapshot create"

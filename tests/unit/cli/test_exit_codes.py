@@ -14,6 +14,7 @@ from juno_snap.cli.exit_codes import (
     exit_code_of,
     help_epilog,
 )
+from juno_snap.cli.output import ResultLostError
 from juno_snap.errors import (
     ConfigError,
     DecodeError,
@@ -60,6 +61,7 @@ def failed(*, runs_old_code: bool) -> OperationError:
         (failed(runs_old_code=False), 16),
         (OutcomeUnknownError("x", request_id=b"", expires_at_ns=0), 17),
         (CancelledByPersonError("x"), 130),
+        (ResultLostError(OSError(28, "no space")), 1),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
 )
