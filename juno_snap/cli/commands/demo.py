@@ -28,7 +28,7 @@ def register(app: typer.Typer, name: str, line: str) -> None:
 
 @spread
 def demo(common: CommonOptions) -> None:
-    """Create, write data, upgrade with a snapshot, a bad upgrade, going back, data intact.
+    """Create, write data, upgrade with a snapshot, a bad upgrade that goes back, data intact.
 
     Needs no network and keeps nothing; exit code 1 if the data did not come back.
     """
