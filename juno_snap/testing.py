@@ -3,38 +3,35 @@
 Whatever a test does goes the way it goes on a network: signed calls over HTTP, certificates
 verified, real Wasm executed; an upgrade takes its snapshot first.
 
-The calls here wait for their end. An asynchronous test takes ``url`` and ``root_key`` instead, and
-talks to the replica with an agent of its own.
+The calls here wait for their end. An asynchronous test takes ``url`` and ``root_key`` instead, for
+``juno_snap.connect`` or for an agent of its own.
 """
 
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, TypeVar, final
 
 from juno_snap.agent.agent import AgentOptions, open_agent
 from juno_snap.agent.identity import Identity, generate_ed25519
 from juno_snap.events import ignore_events
 from juno_snap.ids import Principal, SnapshotId
-from juno_snap.management.candid_call import call_with_text, init_argument
+from juno_snap.library.module import Module, new_module
 from juno_snap.management.client import ManagementClient
-from juno_snap.management.types import Install
-from juno_snap.pipeline.install import install
-from juno_snap.pipeline.report import UpgradeReport
+from juno_snap.pipeline.checks.model import CheckSpec
+from juno_snap.pipeline.report import RestoreReport, UpgradeReport
 from juno_snap.pipeline.request import UpgradeRequest
-from juno_snap.pipeline.restore import restore_snapshot
-from juno_snap.pipeline.upgrade import upgrade
-from juno_snap.pipeline.wasm_file import WasmFile, check_wasm
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.replica.options import ReplicaOptions
 from juno_snap.replica.server import run_replica
 
 T = TypeVar("T")
 
-INTERFACE_SECTION: Final = "icp:public candid:service"
-"""Where compilers put a module's Candid. Source: interface specification, "Canister metadata"."""
+DEFAULTS: Final = UpgradeRequest(health_timeout_seconds=1)
+"""A bad check is made again for a minute, as a module may warm up; here nothing is slow."""
 
 
 @final
@@ -55,25 +52,20 @@ class LocalReplica:
         """The management canister, on behalf of ``identity``."""
         return self.workspace.client
 
-    def create(self, wasm: bytes | None = None, *, arg: str = "()") -> "LocalModule":
+    def create(self, wasm: Path | bytes | None = None, *, arg: str = "()") -> "LocalModule":
         """A new module; with ``wasm`` (raw or gzip) it is installed with the Candid text ``arg``.
 
         Raises:
+            NotFoundError: There is no such file.
             InputError: ``wasm`` or ``arg`` is malformed.
             RejectedError: The code was refused, or its init trapped.
         """
-        module = LocalModule(id=self.wait(self.client.provisional_create_canister()), replica=self)
-        if wasm is not None:
-            file = check_wasm(wasm, name="the module")
-            argument = _argument(file, arg)
-            installed = install(
-                self.client, module.id, file, Install(), argument, observer=ignore_events
-            )
-            self.wait(installed)
-        return module
+        made = self.wait(new_module(self.workspace, wasm, arg=arg, observer=ignore_events))
+        module = Module(id=made, workspace=self.workspace, defaults=DEFAULTS)
+        return LocalModule(module=module, replica=self)
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of ``work``."""
+        """The result of ``work``, such as of what ``LocalModule.module`` does."""
         return self.runner.run(work)
 
 
@@ -82,8 +74,14 @@ class LocalReplica:
 class LocalModule:
     """A module on the local replica."""
 
-    id: Principal
+    module: Module
+    """The same, asynchronous, with all that can be done to a module."""
     replica: LocalReplica = field(repr=False)
+
+    @property
+    def id(self) -> Principal:
+        """Its canister id."""
+        return self.module.id
 
     def call(self, method: str, arguments: str = "()") -> str:
         """The reply to an update call, both as Candid text.
@@ -92,41 +90,38 @@ class LocalModule:
             InputError: ``arguments`` is no Candid, or does not fit the method.
             RejectedError: The module refused or trapped.
         """
-        return self._say(method, arguments, query=False)
+        return self.replica.wait(self.module.call(method, arguments))
 
     def query(self, method: str, arguments: str = "()") -> str:
         """The reply to a query; raises what ``call`` raises."""
-        return self._say(method, arguments, query=True)
+        return self.replica.wait(self.module.call(method, arguments, query=True))
 
-    def upgrade(self, wasm: bytes, *, arg: str | None = None) -> UpgradeReport:
-        """Snapshot, new code, start: as ``juno-snap upgrade`` does it.
+    def upgrade(
+        self,
+        wasm: Path | bytes,
+        request: UpgradeRequest | None = None,
+        *,
+        checks: Iterable[str | CheckSpec] = (),
+        arg: str | bytes | None = None,
+    ) -> UpgradeReport:
+        """Snapshot, new code, start, checks; see ``Module.upgrade``.
+
+        Unless ``request`` says otherwise a check has a second to become good.
 
         Raises:
             PreconditionError: The plan was refused; nothing was changed.
-            OperationFailedError: The new code was refused or trapped; the old code runs.
+            OperationFailedError: The new code was refused, trapped, or was bad; the old code runs.
         """
-        file = check_wasm(wasm, name="the new module")
-        argument = None if arg is None else _argument(file, arg)
-        request = UpgradeRequest(arg=argument)
-        return self.replica.wait(upgrade(self.replica.workspace, self.id, request, file))
+        return self.replica.wait(self.module.upgrade(wasm, request, checks=checks, arg=arg))
 
     def snapshot(self) -> SnapshotId:
         """A new snapshot of code and data, taken while the module runs."""
         taken = self.replica.wait(self.replica.client.take_canister_snapshot(self.id))
         return taken.id
 
-    def restore(self, snapshot: SnapshotId) -> None:
+    def restore(self, snapshot: SnapshotId | str = "latest") -> RestoreReport:
         """Bring code and data back to ``snapshot``; the present state is kept as another one."""
-        self.replica.wait(restore_snapshot(self.replica.workspace, self.id, str(snapshot)))
-
-    def _say(self, method: str, arguments: str, *, query: bool) -> str:
-        agent = self.replica.client.agent
-        replied = self.replica.wait(call_with_text(agent, self.id, method, arguments, query=query))
-        return replied.text
-
-
-def _argument(file: WasmFile, text: str) -> bytes:
-    return init_argument(text, file.custom_sections.get(INTERFACE_SECTION))
+        return self.replica.wait(self.module.load_snapshot(snapshot))
 
 
 @contextlib.contextmanager
@@ -136,13 +131,15 @@ def run_local_replica() -> Iterator[LocalReplica]:
         identity = generate_ed25519(secrets.token_bytes(32))
         options = AgentOptions(url=running.url, root_key=running.root_key)
         agent = runner.run(open_agent(options, identity))
+        workspace = Workspace.in_memory(ManagementClient(agent))
         try:
             yield LocalReplica(
                 url=running.url,
                 root_key=running.root_key,
                 identity=identity,
-                workspace=Workspace.in_memory(ManagementClient(agent)),
+                workspace=workspace,
                 runner=runner,
             )
         finally:
+            workspace.journal.close()
             runner.run(agent.aclose())

@@ -11,10 +11,11 @@ from juno_snap.errors import IdentityError
 from juno_snap.events import Event, Observer, ignore_events
 from juno_snap.ids import ANONYMOUS, Principal, SnapshotId
 from juno_snap.management.candid_call import call_with_text, init_argument
-from juno_snap.management.types import CanisterStatus
+from juno_snap.management.types import CanisterStatus, Install
 from juno_snap.pipeline.checks.model import CheckSpec
 from juno_snap.pipeline.checks.parse import parse_check
 from juno_snap.pipeline.create import prepare_create, run_create
+from juno_snap.pipeline.install import install
 from juno_snap.pipeline.marks import MarkedSnapshot, label_snapshot, protect_snapshot
 from juno_snap.pipeline.plan import UpgradePlan
 from juno_snap.pipeline.report import RestoreReport, SnapshotReport, UpgradeReport
@@ -300,6 +301,24 @@ class Module:
                 code="anonymous",
                 hint="connect with another identity",
             )
+
+
+async def new_module(
+    workspace: Workspace, wasm: Path | bytes | None, *, arg: str, observer: Observer
+) -> Principal:
+    """A new module on a network for development, with the code ``wasm`` if there is one.
+
+    Raises:
+        NotFoundError: There is no such file.
+        InputError: ``wasm`` or ``arg`` is malformed.
+        RejectedError: The network makes no modules for free, or the code was refused.
+    """
+    code = None if wasm is None else read_code(wasm)
+    argument = b"" if code is None else argument_of(code, arg)
+    module = await workspace.client.provisional_create_canister()
+    if code is not None:
+        await install(workspace.client, module, code, Install(), argument, observer=observer)
+    return module
 
 
 def read_code(wasm: Path | bytes) -> WasmFile:

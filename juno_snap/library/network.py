@@ -21,11 +21,9 @@ from juno_snap.ids import Principal
 from juno_snap.library import configured
 from juno_snap.library.address import find_local, pinned_key
 from juno_snap.library.keys import IdentityChoice, choose_identity
-from juno_snap.library.module import Module, argument_of, forgiving, read_code
+from juno_snap.library.module import Module, forgiving, new_module
 from juno_snap.management.client import ManagementClient
-from juno_snap.management.types import Install
 from juno_snap.pipeline.hooks.run import Hooks
-from juno_snap.pipeline.install import install
 from juno_snap.pipeline.journal.records import OperationRecord
 from juno_snap.pipeline.journal.store import Journal
 from juno_snap.pipeline.report import Report
@@ -137,13 +135,8 @@ class Network:
             InputError: ``wasm`` or ``arg`` is malformed.
             RejectedError: The network makes no modules for free, or the code was refused.
         """
-        client = self.workspace.client
-        code = None if wasm is None else read_code(wasm)
-        argument = b"" if code is None else argument_of(code, arg)
-        module = self._module(await client.provisional_create_canister(), None)
-        if code is not None:
-            await install(client, module.id, code, Install(), argument, observer=self.on_event)
-        return module
+        made = await new_module(self.workspace, wasm, arg=arg, observer=self.on_event)
+        return self._module(made, None)
 
     def history(
         self, *, module: Module | None = None, limit: int = 20

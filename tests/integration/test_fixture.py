@@ -8,12 +8,13 @@ import sys
 from tests.architecture.imports import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-(TEN_LINES,) = re.findall(r"^```python\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+(TEN_LINES,) = [block for block in BLOCKS if "(local_replica)" in block]
 
 MORE = """
 import pytest
 
-from juno_snap.errors import RejectedError
+from juno_snap.errors import OperationError, RejectedError
 from juno_snap.replica.samples import sample
 
 
@@ -22,6 +23,23 @@ def test_a_snapshot_brings_data_back(local_replica):
     snapshot = store.snapshot()
     store.call("set_document", '("hello", "world")')
     store.restore(snapshot)
+    assert store.query("document", '("hello")') == "(null)"
+
+
+def test_a_bad_release_goes_back(local_replica):
+    store = local_replica.create(sample("document_store_v1"))
+    store.call("set_document", '("greeting", "hello")')
+    with pytest.raises(OperationError) as caught:
+        store.upgrade(sample("document_store_v3"), checks=['document("greeting") == opt "hello"'])
+    assert caught.value.runs_old_code
+    assert store.query("document", '("greeting")') == '(opt "hello")'
+
+
+def test_more_is_done_by_the_module_itself(local_replica):
+    store = local_replica.create(sample("document_store_v1"))
+    local_replica.wait(store.module.take_snapshot(label="empty"))
+    store.call("set_document", '("hello", "world")')
+    store.restore("empty")
     assert store.query("document", '("hello")') == "(null)"
 
 
@@ -62,4 +80,4 @@ def test_snapshots_and_a_replica_for_each_test(tmp_path):
     (tmp_path / "test_more.py").write_text(MORE, encoding="utf-8")
     ran = run_pytest(tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "2 passed" in ran.stdout
+    assert "4 passed" in ran.stdout
