@@ -5,6 +5,7 @@ Figures are printed; what is asserted is which packages are imported, which is w
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -12,13 +13,14 @@ import time
 
 import pytest
 
+from juno_snap.pipeline.journal.store import Journal
 from juno_snap.replica.options import ReplicaOptions
 from juno_snap.replica.server import run_replica
 
 ROUNDS = 7
 HEAVY = {"wasmtime", "sqlalchemy", "httpx", "ic", "starlette"}
 BASELINE = ["-c", "import typer, rich"]
-LIMITS = {"--version": 1.5, "--help": 3.0, "snapshot list": 8.0}
+LIMITS = {"--version": 1.5, "--help": 3.0, "snapshot list": 8.0, "snapshot list, journal": 12.0}
 
 
 def program(*words):
@@ -62,6 +64,15 @@ def test_the_settings_need_no_wasm_engine():
     assert imported_by("config", "show", "--json") & {"wasmtime", "starlette"} == set()
 
 
+def test_a_list_needs_no_database_where_there_is_no_journal(tmp_path, monkeypatch):
+    monkeypatch.setenv("JUNO_SNAP_STATE", str(tmp_path))
+    network = ("-n", "http://127.0.0.1:9", "--root-key", "fetch")
+    words = ("--module", "ryjl3-tyaaa-aaaaa-aaaba-cai", *network)
+    imported = imported_by("snapshot", "list", *words)
+    assert "httpx" in imported
+    assert "sqlalchemy" not in imported
+
+
 def test_start_up_against_its_libraries(tmp_path, capsys):
     with run_replica(ReplicaOptions()) as replica:
         settings = {
@@ -71,17 +82,23 @@ def test_start_up_against_its_libraries(tmp_path, capsys):
         }
         made = run(program("module", "create", "--json"), **settings).stdout
         module = json.loads(made)["module"]
+        listing = program("snapshot", "list", "--module", module, "--json")
+        with_journal = {**settings, "JUNO_SNAP_STATE": str(tmp_path / "used")}
+        shutil.copytree(tmp_path / "state", tmp_path / "used")
+        with Journal.open(tmp_path / "used"):
+            pass
         commands = {
-            "import typer, rich": BASELINE,
-            "--version": program("--version"),
-            "--help": program("--help"),
-            "snapshot list": program("snapshot", "list", "--module", module, "--json"),
+            "import typer, rich": (BASELINE, settings),
+            "--version": (program("--version"), settings),
+            "--help": (program("--help"), settings),
+            "snapshot list": (listing, settings),
+            "snapshot list, journal": (listing, with_journal),
         }
         spent = {name: [] for name in commands}
         for _ in range(ROUNDS):  # one after the other, so that the machine's load meets them all
-            for name, words in commands.items():
+            for name, (words, variables) in commands.items():
                 begin = time.perf_counter()
-                run(words, **settings)
+                run(words, **variables)
                 spent[name].append((time.perf_counter() - begin) * 1000)
     medians = {name: statistics.median(times) for name, times in spent.items()}
     baseline = medians.pop("import typer, rich")
