@@ -163,13 +163,21 @@ class Conclusion:
             return f"go on with: {resume}" + (start if self._progress.owes_start else "")
         if outcome == "interrupted":
             return "nothing is left to undo: run it again"
-        if outcome == "rolled-back":
-            return "mend the new code, and try it again; what it wrote is in the safety snapshot"
-        if failed is not None and is_temporary(failed):
-            return TEMPORARY_HINT
+        if outcome == "rolled-back" or (failed is not None and is_temporary(failed)):
+            return self._hint_of_old_code()
         if self._progress.is_changed and self._program.kind == "upgrade":
-            return f"the new code runs; go back with: juno-snap rollback {self._operation}"
+            has_snapshot = self._saved("snapshot") is not None
+            way = f"go back with: juno-snap rollback {self._operation}"
+            return "the new code runs; " + (way if has_snapshot else "there is no way back")
         return str(failed.evidence.get("hint", "")) if failed else ""
+
+    def _hint_of_old_code(self) -> str:
+        """What to do where the old code runs and the new one may still come."""
+        if self._finish.outcome != "rolled-back":
+            return TEMPORARY_HINT
+        hint = "mend the new code, and try it again"
+        has_safety = self._saved("safety-snapshot") is not None
+        return hint + ("; what it wrote is in the safety snapshot" if has_safety else "")
 
     @property
     def _module(self) -> str:
@@ -178,7 +186,8 @@ class Conclusion:
     @property
     def _expected_status(self) -> ModuleStatus:
         program = self._program
-        if program.sends_start and (self._progress.stop_was_sent or not program.sends_stop):
+        started = self._progress.stop_was_sent if program.sends_stop else self._progress.is_changed
+        if program.sends_start and started:
             return "running"
         if program.sends_stop and self._progress.stop_was_sent:
             return "stopped"

@@ -13,7 +13,7 @@ from juno_snap.management.snapshots import one_snapshot_call
 from juno_snap.management.types import ManagementCall
 from juno_snap.pipeline import codes
 from juno_snap.pipeline.checks.evaluate import evaluate_checks
-from juno_snap.pipeline.guards import look_before, read_status
+from juno_snap.pipeline.guards import look_before
 from juno_snap.pipeline.journal.records import CallRecord, Leg, StepRecord, StepState
 from juno_snap.pipeline.log import OperationLog
 from juno_snap.pipeline.program import InstallChange, LoadChange, Program
@@ -216,28 +216,16 @@ class Deeds:
         try:
             info = await self._client.canister_info(self._module, not_before_ns=after_ns)
         except JunoSnapError as error:
-            evidence = {**error_evidence(error), "error": NOT_EVALUATED}
-            self._log.end(record.number, "failed", evidence)
+            unread = {**error_evidence(error), "error": NOT_EVALUATED}
+            self._log.end(record.number, "failed", unread)
             return
+        problem = self._problem(record.leg, info.module_hash, info.last_install_at_ns)
         evidence = {
             "module_hash": hex_or_none(info.module_hash),
             "certified_at": rfc3339(info.certified_at_ns),
-            "version": await self._version(after_ns),
+            **problem,
         }
-        problem = self._problem(record.leg, info.module_hash, info.last_install_at_ns)
-        if problem:
-            evidence |= problem
         self._log.end(record.number, "failed" if problem else "done", evidence)
-
-    async def _version(self, after_ns: int) -> int | None:
-        """The canister version; it is for counting only, so that not knowing it fails nothing."""
-        if self._program.kind != "upgrade":
-            return None
-        try:
-            status = await read_status(self._client, self._module, not_before_ns=after_ns)
-        except JunoSnapError:
-            return None
-        return status.version
 
     def _problem(self, leg: Leg, module_hash: bytes | None, installed_ns: int | None) -> Evidence:
         """What is wrong with what runs now; empty if it is as it should be."""
@@ -296,7 +284,8 @@ class Deeds:
         """Remove what is not needed any more; what cannot be removed is a warning."""
         change = self._program.change
         clears = isinstance(change, InstallChange) and change.clears_last
-        delete = self._spare() if self._progress.is_changed else ()
+        is_verified = self._progress.is_changed and record.leg == "forward"
+        delete = self._spare() if is_verified else ()
         calls = {str(gone): self._deletion(gone) for gone in delete}
         if clears:
             calls["chunks"] = plain_call("clear_chunk_store", self._module)

@@ -75,7 +75,7 @@ async def _before_change(client: ManagementClient, progress: Progress, leg: Leg)
     check_same(info, progress, leg)
     save = next((r for r in reversed(progress.round(leg)) if r.name in SAVES), None)
     known = None if save is None else save.seen.get("version")
-    if progress.program.sends_stop and known is not None and status.version != known:
+    if _is_to_be_stopped(progress) and known is not None and status.version != known:
         raise _disturbed("state was changed")
     return {"version": status.version, "last_install_at_ns": info.last_install_at_ns}
 
@@ -84,9 +84,14 @@ async def _status(client: ManagementClient, progress: Progress, leg: Leg) -> Can
     stop = progress.done("stop", leg)
     after_ns = 0 if stop is None else certified_at_ns(stop) or 0
     status = await read_status(client, progress.program.module, not_before_ns=after_ns)
-    if progress.program.sends_stop and status.status != "stopped":
+    if _is_to_be_stopped(progress) and status.status != "stopped":
         raise _disturbed(f"status is {status.status}: it was started")
     return status
+
+
+def _is_to_be_stopped(progress: Progress) -> bool:
+    """Whether nothing may run between snapshot and change: we stopped it, or found it so."""
+    return progress.program.sends_stop or progress.program.before.status == "stopped"
 
 
 async def _info(client: ManagementClient, progress: Progress) -> CertifiedInfo:

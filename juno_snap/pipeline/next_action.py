@@ -42,6 +42,9 @@ START_PAUSE_SECONDS: Final = 2.0
 ROUNDS_MAX: Final = 3
 """How often stop, snapshot and install are begun where outcomes of calls were hard to come by."""
 
+HOLDS: Final = SAVES | {"stop", "install", "load"}
+"""Steps that are not done again, in another round, once they were refused for good."""
+
 DISTURBED: Final = "disturbed"
 HOOK_FAILED: Final = "hook-failed"
 VETOED: Final = "vetoed"
@@ -143,7 +146,7 @@ def _go_forward(progress: Progress, chain: ChainView | None) -> Action:
     for step in forward_steps(progress.program):
         is_staging = step in {"clear-chunks", "stage"}
         record = progress.last(step, "forward", in_round=not is_staging)
-        if record is None or _is_to_be_done_again(progress, record):
+        if record is None or _is_to_be_done_again(progress, step, record):
             return Do(step, "forward")
         if record.state in {"failed", "unknown"}:
             action = _after_failure(progress, step, record)
@@ -192,12 +195,19 @@ def _good_outcome(program: Program) -> Outcome:
             return "restored"
 
 
-def _is_to_be_done_again(progress: Progress, record: StepRecord) -> bool:
-    """Whether ``record`` says nothing: its process died, or it could not be evaluated before."""
-    if record.state == "begun":
+def _is_to_be_done_again(progress: Progress, step: str, record: StepRecord) -> bool:
+    """Whether ``record`` says nothing: its process died, or it could not be evaluated before.
+
+    Or it is a start from before the module was stopped.
+    """
+    if record.state == "begun" or (step == "start" and _is_outdated_start(progress, record)):
         return True
     is_open = record.state == "failed" and error_of_step(record) in {NOT_EVALUATED, CANCELLED}
     return is_open and record.number < _taken_up(progress)
+
+
+def _is_outdated_start(progress: Progress, start: StepRecord) -> bool:
+    return start.state == "done" and progress.owes_start
 
 
 def _needs_new_round(progress: Progress, leg: Leg, chain: ChainView | None) -> bool:
@@ -211,7 +221,7 @@ def _needs_new_round(progress: Progress, leg: Leg, chain: ChainView | None) -> b
     changes = {"install", "load"}
     if stop is None or any(r.name in changes and r.state == "done" for r in this_round):
         return False
-    if any(r.state == "failed" and not is_temporary(r) and not _is_hook(r) for r in this_round):
+    if any(r.state == "failed" and r.name in HOLDS and not is_temporary(r) for r in this_round):
         return False
     if any(r.name == "start" and r.state == "done" for r in this_round):
         waited = leg == "forward" and progress.records[-1].name == "wait"
@@ -221,10 +231,6 @@ def _needs_new_round(progress: Progress, leg: Leg, chain: ChainView | None) -> b
         return False
     known = progress.version_seen(leg)
     return chain.status != "stopped" or (known is not None and chain.version != known)
-
-
-def _is_hook(record: StepRecord) -> bool:
-    return record.name in {"hook", "settle"}
 
 
 def _after_failure(progress: Progress, step: str, record: StepRecord) -> Action | None:
@@ -288,9 +294,9 @@ def _go_back(progress: Progress, chain: ChainView | None) -> Action:
     """Stop, save what is about to be lost, load, start, verify."""
     if _needs_new_round(progress, "back", chain):
         return Do("stop", "back")
-    for step in ("stop", "safety-snapshot", "load", "start", "verify"):
+    for step in _steps_back(progress.program):
         record = progress.last(step, "back")
-        if record is None or _is_to_be_done_again(progress, record):
+        if record is None or _is_to_be_done_again(progress, step, record):
             if step == "load" and not _may_load(progress):
                 return _end(progress, "failed", progress.last("safety-snapshot", "back"))
             return Do(step, "back")
@@ -301,12 +307,22 @@ def _go_back(progress: Progress, chain: ChainView | None) -> Action:
     return Finish("rolled-back", failed=progress.last("check", "forward", in_round=False))
 
 
+def _steps_back(program: Program) -> Sequence[str]:
+    steps = ["stop", "safety-snapshot", "load"]
+    if program.sends_start:
+        steps.append("start")
+    steps.append("verify")
+    if isinstance(program.change, InstallChange) and program.change.clears_last:
+        steps.append("tidy")  # the snapshot held the staged chunks too
+    return steps
+
+
 def _after_failure_back(progress: Progress, step: str, record: StepRecord) -> Action | None:
     if is_temporary(record):
         again = _again(progress, step, record)
         if again is not None:
             return again
-    if step == "safety-snapshot" and was_rejected(record):
+    if step == "tidy" or (step == "safety-snapshot" and was_rejected(record)):
         return None
     if step == "verify" and error_of_step(record) == NOT_EVALUATED:
         return Finish("unknown", failed=record, closes=False)
@@ -330,28 +346,37 @@ def was_rejected(record: StepRecord) -> bool:
 
 def _again(progress: Progress, step: str, record: StepRecord) -> Action | None:
     """Try a step again that was refused for the moment, while patience lasts."""
-    patience = progress.program.patience
-    leg = record.leg
-    reason = str(record.evidence.get("message", "the network refuses it for the moment"))
-    has_waited = progress.records[-1].name == "wait"
     if progress.owes_start:
-        goes_back_now = step == "load" and (leg == "back" or progress.program.kind != "upgrade")
-        allowed = patience.load_seconds if goes_back_now else patience.stopped_seconds
-        first = next(r for r in progress.round(leg) if r.name == step)
-        waited = progress.waited_seconds(since=first.number, leg=leg)
-        if has_waited and progress.records[-1].number > record.number:
-            return Do(step, leg)
-        if waited < allowed:
-            return Wait(min(patience.pause_seconds, allowed - waited), reason, leg)
-        return None if leg == "back" else _start(progress)
+        return _again_while_down(progress, step, record)
+    patience, leg = progress.program.patience, record.leg
     total = progress.waited_seconds(leg=leg)
-    if has_waited:
+    if progress.records[-1].name == "wait":
         return Do(step, leg)
     if leg == "back" or total >= patience.serving_seconds:
         return None
     was_down = progress.stop_was_sent and progress.program.sends_start
     pause_seconds = patience.serving_pause_seconds if was_down else patience.pause_seconds
-    return Wait(min(pause_seconds, patience.serving_seconds - total), reason, leg)
+    return Wait(min(pause_seconds, patience.serving_seconds - total), _reason(record), leg)
+
+
+def _again_while_down(progress: Progress, step: str, record: StepRecord) -> Action | None:
+    """Try it for a short while; then let the module serve, unless it is on its way back."""
+    patience, leg = progress.program.patience, record.leg
+    if any(start.number > record.number for start in progress.starts):
+        return _start(progress)
+    goes_back_now = step == "load" and (leg == "back" or progress.program.kind != "upgrade")
+    allowed = patience.load_seconds if goes_back_now else patience.stopped_seconds
+    first = next(r for r in progress.round(leg) if r.name == step)
+    waited = progress.waited_seconds(since=first.number, leg=leg)
+    if progress.records[-1].name == "wait":
+        return Do(step, leg)
+    if waited < allowed:
+        return Wait(min(patience.pause_seconds, allowed - waited), _reason(record), leg)
+    return None if leg == "back" else _start(progress)
+
+
+def _reason(record: StepRecord) -> str:
+    return str(record.evidence.get("message", "the network refuses it for the moment"))
 
 
 def _failed_hook(records: Sequence[StepRecord], point: str) -> StepRecord | None:

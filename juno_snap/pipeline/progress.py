@@ -82,15 +82,14 @@ class Progress:
 
     @property
     def unsettled(self) -> StepRecord | None:
-        """The first step whose call has no certified outcome.
+        """The first step whose call has no certified outcome; a start only after all others.
 
-        A start that came after a start is superseded: what counts is the last one.
+        Also one that was followed by another: it could still start the module when it was stopped
+        for the next change.
         """
         pending = [r for r in self.records if r.name in SENT_ONCE and open_call(r) is not None]
         others = [r for r in pending if r.name != "start"]
-        if others:
-            return others[0]
-        return pending[-1] if pending and pending[-1] is self._last_start() else None
+        return next(iter(others or pending), None)
 
     @property
     def stop_was_sent(self) -> bool:
@@ -99,9 +98,14 @@ class Progress:
 
     @property
     def owes_start(self) -> bool:
-        """Whether the module may be stopped because of us, and nothing certified says it runs."""
+        """Whether the module may be stopped because of us, and nothing certified says it runs.
+
+        One that was found stopped is owed a start once it was changed, if it is to run then.
+        """
         if not self.program.sends_start:
             return False
+        if not self.program.sends_stop:
+            return self.is_changed and all(start.state != "done" for start in self.starts)
         stops = [r for r in self.records if r.name == "stop" and was_sent(r)]
         return bool(stops) and not any(
             _answers(start, stops[-1]) for start in self.starts if start.state == "done"
@@ -111,9 +115,6 @@ class Progress:
     def starts(self) -> Iterator[StepRecord]:
         """Every start, of either leg."""
         return (record for record in self.records if record.name == "start")
-
-    def _last_start(self) -> StepRecord | None:
-        return next(reversed(list(self.starts)), None)
 
     @property
     def failed_starts(self) -> int:
@@ -175,31 +176,44 @@ class Progress:
         return version if isinstance(version, int) else None
 
     @property
-    def own_versions_back(self) -> int:
-        """Versions that our own calls made between the verification and the end of the second stop.
-
-        Stopping (1), stopped (1), each update call of a check (1). Source: interface specification,
-        "Canister version".
-        """
-        checks = [r for r in self.records if r.name == "check"]
-        updates = sum(call.state == "replied" for record in checks for call in record.calls)
-        return 2 + updates
-
-    @property
     def foreign_versions(self) -> int | None:
-        """Changes of the module by others between our start and our stop of the way back.
+        """Changes of the module by others between its install and our stop of the way back.
 
-        None where the versions are not known.
+        Our own calls raise the version too: the install, each start, each update call of a check,
+        stopping and stopped. None where the versions are not known. Source: interface
+        specification, "Canister version".
         """
-        verified = self.last("verify", "forward", in_round=False)
-        stopped = self.last("stop", "back", in_round=False)
+        install = self.last("install", "forward")
         saved = self.last("safety-snapshot", "back") or self.last("load", "back")
-        if verified is None or stopped is None or saved is None:
+        if install is None or saved is None:
             return None
-        after, now = verified.evidence.get("version"), saved.seen.get("version")
-        if not isinstance(after, int) or not isinstance(now, int):
+        before, now = install.seen.get("version"), saved.seen.get("version")
+        if not isinstance(before, int) or not isinstance(now, int):
             return None
-        return max(0, now - after - self.own_versions_back)
+        later = [r for r in self.records if install.number < r.number < saved.number]
+        return max(0, now - before - 1 - sum(map(self._own_versions, later)))
+
+    def _own_versions(self, record: StepRecord) -> int:
+        """How far the calls of ``record`` have certainly raised the version of the module.
+
+        Rather too little than too much: the rest counts as the doing of others.
+        """
+        replied = sum(call.state == "replied" for call in record.calls)
+        if record.name == "stop" and replied and self._ran_before(record):
+            return 2
+        return replied if record.name in {"start", "stop", "check"} else 0
+
+    def _ran_before(self, stop: StepRecord) -> bool:
+        """Whether the module was certainly started between the stops before and ``stop``."""
+        earlier = [r for r in self.records[: stop.number - 1] if r.name == "stop"]
+        known_at = max(map(_known_at, earlier), default=0)
+        starts = (start for start in self.starts if start.state == "done")
+        return any(known_at < start.number < stop.number for start in starts)
+
+
+def _known_at(stop: StepRecord) -> int:
+    """How many steps had been begun when the outcome of ``stop`` was known."""
+    return int(str(stop.evidence.get(ENDED_AFTER, stop.number)))
 
 
 def _answers(start: StepRecord, stop: StepRecord) -> bool:
@@ -212,4 +226,4 @@ def _answers(start: StepRecord, stop: StepRecord) -> bool:
     is_refused = any(call.state in {"rejected", "not-executed"} for call in stop.calls)
     if is_open or is_refused:
         return start.number > stop.number
-    return start.number > int(str(stop.evidence.get(ENDED_AFTER, stop.number)))
+    return start.number > _known_at(stop)

@@ -171,7 +171,7 @@ class Run:
         if error is not None:
             # Also an error of ours must not keep the module down: it is the step's.
             self._conclude(count, step, leg, error)
-        if after is not None and self._wish != "halt":
+        if after is not None:
             await self._run_hooks(after, leg)
 
     def _conclude(self, count: int, step: str, leg: Leg, error: BaseException) -> None:
@@ -211,7 +211,12 @@ class Run:
         self._log.end(record.number, "done", {"reason": reason, "seconds": seconds})
 
     async def run_last_hooks(self, finish: Finish) -> None:
-        """The hooks that are told how it ended; their failure changes nothing of it."""
+        """The hooks that are told how it ended; their failure changes nothing of it.
+
+        None where it was cancelled: whoever did that is about to end this process.
+        """
+        if finish.outcome == "interrupted":
+            return
         points: list[HookPoint] = ["after-upgrade"]
         if finish.outcome == "rolled-back":
             points.append("on-rollback")
@@ -228,7 +233,8 @@ class Run:
     ) -> StepRecord | None:
         """Run and write down the hooks at ``point``; the first that failed, if one did."""
         hooks = self._workspace.hooks
-        if self._program.kind != "upgrade" or not hooks.at(point):
+        is_cut_short = self._wish == "halt" and outcome is None
+        if self._program.kind != "upgrade" or is_cut_short or not hooks.at(point):
             return None
         failed = None
         for result in await hooks.run(point, self._context(point, outcome)):
