@@ -1,4 +1,4 @@
-"""Every shell block of the README is run, in order, as a new user would run it."""
+"""Every block of the README is run, in order, as a new user would run it."""
 
 import os
 import re
@@ -10,20 +10,45 @@ from pathlib import Path
 
 import pytest
 
+from juno_snap.library.configured import check_operations
+from juno_snap.settings.load import load_settings
 from tests.architecture.imports import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+FENCED = re.findall(r"^```(sh|python|toml)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+BLOCKS = [block for language, block in FENCED if language == "sh"]
 INSTALL = "pip install -e . && juno-snap demo"
 TEST = "pip install -e '.[dev]' && pytest"
-TOUR = [block for block in BLOCKS if block.strip() not in {INSTALL, TEST}]
+FIXTURE = "(local_replica)"
+
+
+def as_shell(language, block):
+    return block if language == "sh" else f"python - <<'PROGRAM'\n{block}PROGRAM\n"
+
+
+TOUR = [
+    as_shell(language, block)
+    for language, block in FENCED
+    if language != "toml" and block.strip() not in {INSTALL, TEST} and FIXTURE not in block
+]
 
 
 def test_every_fenced_block_is_run_by_a_test():
-    """Shell blocks here, the Python block in ``test_fixture``."""
-    languages = re.findall(r"^```(.+)$", README, flags=re.MULTILINE)
-    assert sorted(languages) == ["python", *["sh"] * len(BLOCKS)]
-    assert README.count("\n```") == 2 * len(languages)
+    """All of them here, but for the one in ``test_fixture``."""
+    assert len(re.findall(r"^```.+$", README, flags=re.MULTILINE)) == len(FENCED)
+    assert README.count("\n```") == 2 * len(FENCED)
+    assert [FIXTURE in block for _, block in FENCED].count(True) == 1
+
+
+def test_every_configuration_is_accepted(tmp_path):
+    tables = [block for language, block in FENCED if language == "toml"]
+    for number, table in enumerate(tables):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(table, encoding="utf-8")
+        settings = load_settings(
+            {}, config=file, environment={}, working_directory=tmp_path, search=False
+        )
+        check_operations(settings)
 
 
 def run_shell(script, *, cwd, environment):
