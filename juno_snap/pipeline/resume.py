@@ -14,7 +14,7 @@ from juno_snap.pipeline.journal.records import OperationRecord
 from juno_snap.pipeline.log import OperationLog
 from juno_snap.pipeline.observe import check_controller
 from juno_snap.pipeline.program import InstallChange, Program
-from juno_snap.pipeline.progress import Progress
+from juno_snap.pipeline.progress import CANCELLED, Progress, open_call
 from juno_snap.pipeline.report import Report, hex_or_none
 from juno_snap.pipeline.run import Run
 from juno_snap.pipeline.sending import Materials
@@ -141,6 +141,11 @@ async def _take_up(workspace: Workspace, program: Program, log: OperationLog) ->
     info = await client.canister_info(module)
     check_controller(info, module, client.agent.identity.principal)
     status = await client.canister_status(module)
+    for record in log.records:
+        if record.state == "begun" and open_call(record) is None:
+            # Nothing of it is left to be found out; what is needed of it is done again.
+            died = {**record.evidence, "error": CANCELLED, "message": "the process ended before it"}
+            log.end(record.number, "failed", died)
     step = log.begin("resume", Progress(program=program, records=log.records).leg)
     log.end(
         step.number,
