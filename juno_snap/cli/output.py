@@ -18,7 +18,7 @@ from juno_snap.cli.streams import Tolerant, discard_output
 from juno_snap.cli.telling import Lines
 from juno_snap.cli.words import printable
 from juno_snap.errors import JunoSnapError
-from juno_snap.events import Notice, Observer
+from juno_snap.events import Observer
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -158,20 +158,18 @@ class Output:
 
     @contextlib.contextmanager
     def watch(self) -> Iterator[Observer]:
-        """An observer that shows the steps of an operation while it runs."""
-        if self.options.quiet or (self.options.json and not self.options.verbose):
-            yield self._only_warnings
-        elif sys.stderr.isatty():
+        """An observer that shows the steps of an operation while it runs.
+
+        Beside a document only warnings are told, and waits: whoever looks must see that it goes on.
+        """
+        brief = self.options.json and not self.options.verbose
+        if sys.stderr.isatty() and not brief and not self.options.quiet:
             from juno_snap.cli.watching import LiveSteps
 
             with LiveSteps(self._errors(), verbose=self.options.verbose) as steps:
                 yield steps.observe
         else:
-            yield Lines(note=self.note, warn=self.warn).observe
-
-    def _only_warnings(self, event: object) -> None:
-        if isinstance(event, Notice) and event.warning:
-            self.warn(event.text)
+            yield Lines(note=self.note, warn=self.warn, steps=not brief).observe
 
     def _say(self, text: str, style: str = "") -> None:
         if sys.stderr.isatty():

@@ -14,11 +14,15 @@ Tell = Callable[[str], None]
 
 @final
 class Lines:
-    """An observer that tells what happens, a line each; a wait at its begin and now and then."""
+    """An observer that tells what happens, a line each; a wait at its begin and now and then.
 
-    def __init__(self, *, note: Tell, warn: Tell) -> None:
+    ``steps``: whether steps and remarks are told, and not only warnings and waits.
+    """
+
+    def __init__(self, *, note: Tell, warn: Tell, steps: bool = True) -> None:
         self._note = note
         self._warn = warn
+        self._steps = steps
         self._waiting: Waiting | None = None
 
     def observe(self, event: Event) -> None:
@@ -26,17 +30,21 @@ class Lines:
         match event:
             case StepStarted(step=step):
                 self._waiting = None
-                self._note(f"{step} ...")
+                self._tell(f"{step} ...")
             case StepFinished(step=step, outcome=outcome, duration_ms=duration_ms, detail=detail):
                 self._waiting = None
                 rest = f": {detail}" if detail else ""
-                self._note(f"{step} {outcome} in {seconds(duration_ms)}{rest}")
+                self._tell(f"{step} {outcome} in {seconds(duration_ms)}{rest}")
             case Waiting():
                 self._wait(event)
             case Notice(text=text, warning=warning):
-                (self._warn if warning else self._note)(text)
+                (self._warn if warning else self._tell)(text)
             case BytesMoved():
                 pass
+
+    def _tell(self, text: str) -> None:
+        if self._steps:
+            self._note(text)
 
     def _wait(self, event: Waiting) -> None:
         told, left = self._waiting, event.remaining_seconds

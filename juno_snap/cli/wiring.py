@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from juno_snap.agent.agent import Agent, AgentOptions, open_agent
 from juno_snap.agent.identity import anonymous
-from juno_snap.agent.root_key import MAINNET_ROOT_KEY, parse_root_key
+from juno_snap.agent.root_key import MAINNET_ROOT_KEY
 from juno_snap.cli import identities
 from juno_snap.cli.options import SHORT_TARGETS, ModuleOptions
 from juno_snap.cli.session import Session
@@ -26,6 +26,7 @@ from juno_snap.errors import (
     PreconditionError,
 )
 from juno_snap.ids import ANONYMOUS, Principal
+from juno_snap.library.address import pinned_key
 from juno_snap.library.configured import costs_of, hooks_for, protected_for
 from juno_snap.management.client import ManagementClient
 from juno_snap.pipeline.hooks.run import Hooks
@@ -256,21 +257,6 @@ def choose_module(
         code="module-not-found",
         hint=f"known are {', '.join(names)}" if names else "give its canister id",
     )
-
-
-def pinned_key(network: Network) -> bytes | None:
-    """The DER key that answers are verified with, None where it is fetched.
-
-    Raises:
-        ConfigError: What was configured is no BLS key.
-    """
-    match network.root_key:
-        case "ic":
-            return MAINNET_ROOT_KEY
-        case "fetch":
-            return None
-        case bytes(key):
-            return parse_root_key(key.hex())
 
 
 def _by_name(settings: Settings, made: Mapping[str, Principal], name: str) -> ModuleChoice | None:

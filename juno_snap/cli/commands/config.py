@@ -11,8 +11,8 @@ from juno_snap.cli import identities
 from juno_snap.cli.options import CommonOptions, spread
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, listing
-from juno_snap.cli.wiring import pinned_key
 from juno_snap.files import is_readable_by_others
+from juno_snap.library.address import pinned_key
 from juno_snap.library.configured import check_operations, programs
 from juno_snap.settings.identities import key_file_of
 from juno_snap.settings.model import Settings

@@ -162,7 +162,10 @@ EVENTS = (
             ),
         ),
         (OutputOptions(quiet=True), "warning: better to know\n"),
-        (OutputOptions(json=True), "warning: better to know\n"),
+        (
+            OutputOptions(json=True),
+            "waiting: rate limit (12 s left)\nwarning: better to know\n",
+        ),
     ],
     ids=["plain", "quiet", "json"],
 )
