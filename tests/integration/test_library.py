@@ -177,6 +177,32 @@ async def test_a_cancelled_upgrade_starts_the_module_and_is_gone_on_with(connect
         assert report.outcome == "upgraded"
 
 
+async def test_an_operation_that_was_left_is_brought_to_its_end(connect):
+    async with connect() as network:
+        module = await store_with_a_document(network)
+
+        def leave(event):
+            if isinstance(event, StepStarted) and event.step == "install":
+                task.cancel()
+                asyncio.get_running_loop().call_soon(task.cancel)
+
+        task = asyncio.create_task(module.upgrade(V2, on_event=leave))
+        with pytest.raises(juno_snap.OperationCancelledError) as left:
+            await task
+    async with connect() as network:
+        (known,) = network.unfinished()
+        assert known.begun.id == left.value.report.facts.operation
+        module = network.module(module.id)
+        with pytest.raises(PreconditionError) as refused:
+            await module.upgrade(V3)
+        assert refused.value.code == "unfinished-operation"
+        report = await network.resume(module=module, direction="forward")
+        assert (report.outcome, report.facts.operation) == ("upgraded", known.begun.id)
+        assert await version(module) == '("0.2.0")'
+        assert await document(module) == '(opt "hello")'
+        assert network.unfinished() == ()
+
+
 async def test_a_callback_that_fails_is_logged_and_stops_nothing(connect, caplog):
     def watch(event):
         raise ValueError(f"no {event}")
