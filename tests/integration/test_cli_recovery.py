@@ -302,6 +302,12 @@ def test_a_second_process_finds_the_module_locked(slow):
         assert second.code == 3
         assert second.error["code"] == "locked"
         assert str(running.pid) in second.error["message"]
+        for words in (
+            ("module", "stop"),
+            ("module", "delete", "--yes"),
+            ("module", "install", "--mode", "upgrade", "--wasm", "document_store_v3.wasm"),
+        ):
+            assert refuse(*words, "--module", "docs").code == 3
         assert running.wait(timeout=30) == 0
     assert look("docs")["status"] == "running"
 

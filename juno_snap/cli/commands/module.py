@@ -1,5 +1,10 @@
-"""``juno-snap module``: plain management, for scripts and rescue."""
+"""``juno-snap module``: plain management, for scripts and rescue.
 
+What could cross an operation that is under way is refused while another process is at the module.
+``start`` never is, since it is what helps a module that was left.
+"""
+
+import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -149,7 +154,8 @@ def install(
                 return {**document, "dry_run": True}
             if mode == "reinstall":
                 session.confirm(f"reinstall {choice.label}, which wipes all of its data?")
-            with session.output.watch() as observer:
+            lock = connection.workspace(choice).lock(choice.id)
+            with lock, session.output.watch() as observer:
                 await install_code(
                     connection.client,
                     choice.id,
@@ -240,13 +246,23 @@ def _change(
                 return {**document, "dry_run": True}
             if confirm:
                 confirm(choice)
-            await method(connection.client, choice.id)
+            with _alone(connection, choice, becomes):
+                await method(connection.client, choice.id)
             if becomes == "deleted":
                 forget_module(session.state, connection.agent.root_key, choice.id)
             return document
 
     document = session.run(work())
     session.output.show(document, lambda: facts(list(document.items())))
+
+
+def _alone(
+    connection: Connection, choice: ModuleChoice, becomes: str
+) -> contextlib.AbstractContextManager[None]:
+    """Keep others from the module meanwhile; raises ``LockedError`` where somebody is at it."""
+    if becomes == "running":
+        return contextlib.nullcontext()
+    return connection.workspace(choice).lock(choice.id)
 
 
 def _mode(
