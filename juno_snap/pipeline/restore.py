@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Final, final
 
 from juno_snap.errors import NotFoundError
 from juno_snap.events import Observer, ignore_events
@@ -20,6 +20,9 @@ from juno_snap.pipeline.restore_plan import RestorePlan, plan_restore
 from juno_snap.pipeline.resume import resume
 from juno_snap.pipeline.sending import Materials
 from juno_snap.pipeline.workspace import Workspace
+
+ROLLBACKS_READ: Final = 100
+"""How far back the history is read for what was gone back on already."""
 
 
 @final
@@ -177,17 +180,37 @@ def _digest(module: Principal, snapshot: SnapshotId, kind: str) -> bytes:
 def _taken_by(
     workspace: Workspace, module: Principal, operation: str | None
 ) -> tuple[str, SnapshotId]:
-    """The upgrade that is meant, and the snapshot that it took."""
+    """The upgrade that is meant, and the snapshot that it took.
+
+    Without a name it is the newest whose new code was installed, and that was not gone back on.
+    """
     notes = workspace.journal.notes(workspace.root_key, module).values()
     taken = {
         note.operation: note.id
         for note in notes
         if note.purpose == "upgrade" and note.operation is not None
     }
-    if operation is None and taken:
-        operation = max(taken)  # ids begin with the time
+    if operation is None:
+        undone = _gone_back_on(workspace, module)
+        there = (each for each in sorted(taken, reverse=True) if each not in undone)
+        operation = next((each for each in there if _is_in_effect(workspace, each)), None)
     if operation is None or operation not in taken:
         what = f"operation {operation}" if operation else "no upgrade of this module"
-        has = "has no snapshot that is there" if operation else "has left a snapshot"
+        has = "has no snapshot that is there" if operation else "has left a snapshot to go back to"
         raise NotFoundError(f"{what} {has}", code="no-way-back", hint=LIST_HINT)
     return operation, taken[operation]
+
+
+def _gone_back_on(workspace: Workspace, module: Principal) -> frozenset[str]:
+    """The upgrades that a ``rollback`` has undone."""
+    records = workspace.journal.history(
+        root_key=workspace.root_key, module=module, limit=ROLLBACKS_READ
+    )
+    rollbacks = (r for r in records if r.begun.kind == "rollback" and r.outcome == "restored")
+    return frozenset(str(each.begun.program.get("of_operation")) for each in rollbacks)
+
+
+def _is_in_effect(workspace: Workspace, operation: str) -> bool:
+    record = workspace.journal.operation(operation)
+    installed = any(step.name == "install" and step.state == "done" for step in record.steps)
+    return installed and record.outcome != "rolled-back"
