@@ -94,12 +94,7 @@ def _settle_or_start(progress: Progress, wish: Wish) -> Action | None:
 def _gave_up(progress: Progress) -> bool:
     """Whether the outcome of the open call could not be found out in this run."""
     settles = (r.number for r in progress.records if r.name == "settle" and r.state == "unknown")
-    return max(settles, default=0) > _taken_up(progress)
-
-
-def _taken_up(progress: Progress) -> int:
-    """Number of the record with which this run took the operation up again, 0 for the first run."""
-    return max((r.number for r in progress.records if r.name == "resume"), default=0)
+    return max(settles, default=0) > progress.taken_up
 
 
 def _start(progress: Progress) -> Action | None:
@@ -203,7 +198,7 @@ def _is_to_be_done_again(progress: Progress, step: str, record: StepRecord) -> b
     if record.state == "begun" or (step == "start" and _is_outdated_start(progress, record)):
         return True
     is_open = record.state == "failed" and error_of_step(record) in {NOT_EVALUATED, CANCELLED}
-    return is_open and record.number < _taken_up(progress)
+    return is_open and record.number < progress.taken_up
 
 
 def _is_outdated_start(progress: Progress, start: StepRecord) -> bool:

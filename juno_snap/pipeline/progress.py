@@ -92,6 +92,11 @@ class Progress:
         return next(iter(others or pending), None)
 
     @property
+    def taken_up(self) -> int:
+        """Number of the record with which this run took the operation up again, 0 in the first."""
+        return max((r.number for r in self.records if r.name == "resume"), default=0)
+
+    @property
     def stop_was_sent(self) -> bool:
         """Whether the module may have been stopped by us."""
         return any(r.name == "stop" and was_sent(r) for r in self.records)
