@@ -163,21 +163,22 @@ class Conclusion:
             return f"go on with: {resume}" + (start if self._progress.owes_start else "")
         if outcome == "interrupted":
             return "nothing is left to undo: run it again"
-        if outcome == "rolled-back" or (failed is not None and is_temporary(failed)):
-            return self._hint_of_old_code()
+        if outcome == "rolled-back":
+            hint = "mend the new code, and try it again"
+            has_safety = self._saved("safety-snapshot") is not None
+            return hint + ("; what it wrote is in the safety snapshot" if has_safety else "")
         if self._progress.is_changed and self._program.kind == "upgrade":
             has_snapshot = self._saved("snapshot") is not None
             way = f"go back with: juno-snap rollback {self._operation}"
             return "the new code runs; " + (way if has_snapshot else "there is no way back")
-        return str(failed.evidence.get("hint", "")) if failed else ""
+        return self._hint_of_failure(failed)
 
-    def _hint_of_old_code(self) -> str:
-        """What to do where the old code runs and the new one may still come."""
-        if self._finish.outcome != "rolled-back":
-            return TEMPORARY_HINT
-        hint = "mend the new code, and try it again"
-        has_safety = self._saved("safety-snapshot") is not None
-        return hint + ("; what it wrote is in the safety snapshot" if has_safety else "")
+    @staticmethod
+    def _hint_of_failure(failed: StepRecord | None) -> str:
+        """What to do where nothing was changed."""
+        if failed is None or is_temporary(failed):
+            return "" if failed is None else TEMPORARY_HINT
+        return str(failed.evidence.get("hint", ""))
 
     @property
     def _module(self) -> str:
