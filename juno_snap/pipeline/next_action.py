@@ -213,8 +213,9 @@ def _needs_new_round(progress: Progress, leg: Leg, chain: ChainView | None) -> b
     """
     this_round = progress.round(leg)
     stop = progress.done("stop", leg)
-    changes = {"install", "load"}
-    if stop is None or any(r.name in changes and r.state == "done" for r in this_round):
+    # What is done now; a program without a change is over with its snapshot.
+    aims = {"install", "load"} if progress.program.change else SAVES
+    if stop is None or any(r.name in aims and r.state == "done" for r in this_round):
         return False
     if any(r.state == "failed" and r.name in HOLDS and not is_temporary(r) for r in this_round):
         return False
