@@ -138,8 +138,11 @@ class Conclusion:
         if self._finish.outcome == "interrupted":
             return f"the {kind} was cancelled; {left}"
         why = str(failed.evidence.get("message", "it did not end well")) if failed else ""
-        step = failed.name if failed else "start"
+        why = why or "; ".join(self._warnings[:1])
+        step = failed.name if failed else ""
         match self._finish.outcome:
+            case "failed" if failed is None:
+                text = f"the {kind} failed: {why}; {left}"
             case "rolled-back":
                 text = f"the {kind} was gone back on, since a check was bad: {why}; {left}"
             case "refused":

@@ -1,8 +1,9 @@
 """Beginning an operation and bringing it to its end: what every kind has in common."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Any, Final, final
 
 from juno_snap.errors import JunoSnapError, PreconditionError
 from juno_snap.events import Notice, Observer, ignore_events
@@ -141,10 +142,10 @@ async def bring_to_end(
         left = Conclusion(operation, program, log.records, Finish("interrupted", closes=False))
         message = f"the {program.kind} was left; go on with: juno-snap resume {operation}"
         raise OperationCancelledError(message, report=left.report()) from error
-    await run.run_last_hooks(finish)
+    is_cut_short = await _is_cut_short(run.run_last_hooks(finish))
     warnings = () if log.broken is None else (f"the journal could not be written: {log.broken}",)
     conclusion = Conclusion(operation, program, log.records, finish, warnings=warnings)
-    await conclusion.inspect(workspace.client)
+    is_cut_short |= await _is_cut_short(conclusion.inspect(workspace.client))
     report = conclusion.report()
     if finish.closes and log.broken is None:
         try:
@@ -155,7 +156,19 @@ async def bring_to_end(
     bad_end = conclusion.error(was_asked_back=wish == "back")
     if bad_end is not None:
         raise bad_end
+    if is_cut_short:
+        text = f"cancelled after the {program.kind} had ended: {finish.outcome}"
+        raise OperationCancelledError(text, report=report)
     return report
+
+
+async def _is_cut_short(work: Coroutine[Any, Any, None]) -> bool:
+    """Whether ``work`` was cancelled: the operation is over, and only that has to be said."""
+    try:
+        await work
+    except asyncio.CancelledError:
+        return True
+    return False
 
 
 def close(workspace: Workspace, operation: str, outcome: str, report: Report) -> None:

@@ -20,6 +20,7 @@ from juno_snap.pipeline.program import InstallChange, LoadChange, Program
 from juno_snap.pipeline.progress import (
     BAD,
     NOT_EVALUATED,
+    SAVES,
     SENT_ONCE,
     Progress,
     certified_at_ns,
@@ -33,6 +34,7 @@ from juno_snap.pipeline.sending import (
     error_evidence,
     evidence_of,
     notes_of,
+    replaced_by,
 )
 from juno_snap.pipeline.transfer import plan_staging, stage_chunks
 from juno_snap.pipeline.workspace import Workspace
@@ -174,6 +176,9 @@ class Deeds:
     def settled_as_done(self, record: StepRecord, evidence: Evidence) -> None:
         """Write down that the call of ``record`` was carried out, as the module shows."""
         calls = [replace(call, state="settled") for call in record.calls if call.state == "open"]
+        if record.name in SAVES:
+            replaced = replaced_by(self._progress, record.name, record.leg)
+            evidence = {**evidence, "replaced": None if replaced is None else str(replaced)}
         notes = notes_of(self._progress, record, evidence, self._operation)
         now = self._log.of(record.number)
         state: StepState = "failed" if now.state == "failed" else "done"

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 QUIET: Final = frozenset({"wait", "settle", "resume"})
 """Written down, and told in words of their own."""
 
-RESCUE: Final = "start"
-"""The step that is taken even if it cannot be written down."""
+RESCUE: Final = frozenset({"start", "settle", "wait", "hook"})
+"""What goes on though it cannot be written down: the start, and what sends nothing that is new."""
 
 
 @final
@@ -63,7 +63,7 @@ class OperationLog:
         """Write down that a step begins; on return it is on disk.
 
         Raises:
-            PreconditionError: It cannot be written, and the step is not the start.
+            PreconditionError: It cannot be written, and the step may not do without.
         """
         at_ns = self._clock.now_ns()
         record = StepRecord(
@@ -87,12 +87,13 @@ class OperationLog:
                 )
             except JunoSnapError as error:
                 self.broken = error
-        if self.broken is not None and name != RESCUE:
+        is_refused = self.broken is not None and name not in RESCUE
+        if is_refused:
             record = replace(record, calls=())  # they will not be sent
         self.records.append(record)
         if name not in QUIET:
             self._observer(StepStarted(step=name))
-        if self.broken is not None and name != RESCUE:
+        if self.broken is not None and is_refused:
             raise self.broken
         return record
 
@@ -120,11 +121,20 @@ class OperationLog:
         self.records.append(record)
 
     def add_call(self, number: int, call: CallRecord) -> None:
-        """Write down a further call of a step that was begun, before it is sent."""
+        """Write down a further call of a step that was begun, before it is sent.
+
+        Raises:
+            PreconditionError: It cannot be written.
+        """
+        if self.broken is None:
+            try:
+                self._journal.add_calls(self._operation, number, [call])
+            except JunoSnapError as error:
+                self.broken = error
+        if self.broken is not None:
+            raise self.broken
         record = self.of(number)
         self._keep(replace(record, calls=(*record.calls, call)))
-        if self.broken is None:
-            self._journal.add_calls(self._operation, number, [call])
 
     def change_call(self, number: int, call: CallRecord) -> None:
         """Write down what became of one of several calls of a step."""

@@ -281,9 +281,10 @@ def goes_back(progress: Progress, check: StepRecord) -> bool:
     verify = progress.done("verify", "forward")
     if not program.goes_back or progress.way_back is None or start is None or verify is None:
         return False
-    ended_at_ns = check.ended_at_ns or check.began_at_ns
+    resumes = (r.began_at_ns for r in progress.records if r.name == "resume")
+    now_ns = max([check.ended_at_ns or check.began_at_ns, *resumes])
     window_ns = int(program.rollback_window_seconds * NS_PER_SECOND)
-    return ended_at_ns - start.began_at_ns <= window_ns
+    return now_ns - start.began_at_ns <= window_ns
 
 
 def _go_back(progress: Progress, chain: ChainView | None) -> Action:

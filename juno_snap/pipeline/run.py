@@ -6,6 +6,7 @@ is begun. A second one leaves; what is left to do stands in the journal.
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from typing import Any, Final, TypeAlias, assert_never, final
 
 from juno_snap.errors import JunoSnapError
@@ -67,7 +68,6 @@ class Run:
             observer=observer,
         )
         self._wish: Wish = "forward"
-        self._is_resumed = False
         self._is_interrupted = False
         self._under_way: dict[int, asyncio.Task[None]] = {}
         """Steps that go on while the start is sent, by number of their record."""
@@ -84,8 +84,7 @@ class Run:
             asyncio.CancelledError: Cancelled for the second time.
         """
         self._wish = wish
-        self._is_resumed = chain is not None
-        if chain is None:
+        if wish == "forward" and self._is_at_the_beginning:
             await self._attend(self._run_first_hooks())
         while True:
             action = next_action(self._program, self._log.records, chain, wish=self._wish)
@@ -93,7 +92,7 @@ class Run:
                 chain = None
             match action:
                 case Finish():
-                    return action
+                    return self._as_it_ended(action)
                 case Do(step=step, leg=leg):
                     await self._attend(self._do(step, leg), step=step)
                 case Settle(record=record):
@@ -104,6 +103,20 @@ class Run:
                     assert_never(action)
             if self._log.broken is not None:
                 self._wish = "halt"
+
+    @property
+    def _is_at_the_beginning(self) -> bool:
+        """Whether nothing was begun yet, not even the first hooks."""
+        return all(record.name in {"observe", "resume"} for record in self._log.records)
+
+    def _as_it_ended(self, finish: Finish) -> Finish:
+        """A run that its journal has ended was not cancelled: it failed, and can be resumed."""
+        if self._log.broken is None:
+            return finish
+        outcome = finish.outcome
+        if outcome == "interrupted" and not self._is_interrupted:
+            outcome = "failed"
+        return replace(finish, outcome=outcome, closes=False)
 
     async def _attend(self, work: Work, *, step: str = "") -> None:
         """Await ``work``; a first cancellation leaves it under way, or ends it if it sent nothing.
@@ -166,6 +179,7 @@ class Run:
             await asyncio.wait((work,))
         except asyncio.CancelledError:
             work.cancel()
+            await asyncio.wait((work,))
             raise
         error = work.exception()
         if error is not None:
@@ -195,7 +209,8 @@ class Run:
     async def _settle(self, record: StepRecord) -> None:
         task = self._under_way.pop(record.number, None) or self._deeds.stop_under_way(record)
         if task is None:
-            await self._attend(self._settling.settle(record, is_resumed=self._is_resumed))
+            is_old = record.number < self.progress.taken_up
+            await self._attend(self._settling.settle(record, is_old=is_old))
             return
         if not await self._awaited(task):
             self._under_way[record.number] = task

@@ -73,7 +73,8 @@ def reconcile(program: Program, record: StepRecord, facts: Facts) -> Verdict:
     }
     match record.name:
         case "stop":
-            return WasDone(shown) if facts.status == "stopped" else WasNotDone()
+            # Stopping, too: it will be stopped, and the start that calls it off is still to come.
+            return WasNotDone() if facts.status == "running" else WasDone(shown)
         case "start":
             return WasDone(shown) if facts.status == "running" else WasNotDone()
         case "install" | "load":
@@ -132,10 +133,11 @@ class Settling:
         self._clock = clock
         self._observer = observer
 
-    async def settle(self, record: StepRecord, *, is_resumed: bool) -> None:
+    async def settle(self, record: StepRecord, *, is_old: bool) -> None:
         """Find out what became of ``record``; where that fails, a ``settle`` step says so.
 
-        Where ``is_resumed``, a call that was not carried out leaves its step to be done again.
+        A call ``is_old`` if an earlier run has sent it: if it was not carried out, its step is
+        left to be done again.
         """
         step = self._log.begin("settle", record.leg)
         how = "sent again"
@@ -149,7 +151,7 @@ class Settling:
         if open_call(self._log.of(record.number)) is not None:
             how = "by the module's state"
             problem = await self._reconcile(record)
-        if is_resumed:
+        if is_old:
             self._leave_to_do(record)
         evidence = {"step": record.name, "number": record.number, "how": how}
         if problem:
