@@ -6,6 +6,7 @@ one that is not there or cannot be written; whatever changes something insists o
 """
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,11 +17,13 @@ from juno_snap.agent.identity import anonymous
 from juno_snap.agent.root_key import MAINNET_ROOT_KEY
 from juno_snap.cli import identities
 from juno_snap.cli.options import SHORT_TARGETS, ModuleOptions
+from juno_snap.cli.output import Output
 from juno_snap.cli.session import Session
 from juno_snap.errors import (
     ConfigError,
     IdentityError,
     InputError,
+    JunoSnapError,
     LockedError,
     NotFoundError,
     PreconditionError,
@@ -75,6 +78,10 @@ class Connection:
     agent: Agent
     network: Network
     settings: Settings
+    output: Output
+    purpose: Purpose
+    stack: contextlib.AsyncExitStack = field(repr=False)
+    """What is closed with this."""
     opens: "Callable[[], Journal]" = field(repr=False)
     """Gives the journal, which is open as long as this is."""
 
@@ -110,7 +117,7 @@ class Connection:
             ConfigError: Something configured can never work; names the file and the key.
         """
         settings, network = self.settings, self.network.name
-        return Workspace(
+        workspace = Workspace(
             client=self.client,
             opens=self.opens,
             state=settings.state_directory,
@@ -119,6 +126,23 @@ class Connection:
             costs=costs_of(settings, network),
             protected=protected_for(settings, choice.id) if choice else frozenset(),
         )
+        if self.purpose == "read" and choice is not None:
+            return self._readable(workspace, choice.id)
+        return workspace
+
+    def _readable(self, workspace: Workspace, module: Principal) -> Workspace:
+        """The same, without a journal that does not tell what it knows of ``module``."""
+        try:
+            workspace.notes(module)
+            if (self.settings.state_directory / JOURNAL_FILE).exists():
+                workspace.journal.unfinished(workspace.root_key, module)
+        except (PreconditionError, LockedError) as error:
+            if error.code not in UNREADABLE["read"]:
+                raise
+            self.output.warn(_left_out(error))
+            empty = self.stack.enter_context(_empty_journal())
+            return dataclasses.replace(workspace, opens=lambda: empty, state=None)
+        return workspace
 
 
 @contextlib.asynccontextmanager
@@ -154,6 +178,9 @@ async def connect(
             agent=agent,
             network=network,
             settings=session.settings,
+            output=session.output,
+            purpose=purpose,
+            stack=stack,
         )
         if changes and connection.is_mainnet and identity.principal == ANONYMOUS:
             raise IdentityError(
@@ -169,14 +196,24 @@ def _open_journal(session: Session, purpose: Purpose) -> "Journal":
     from juno_snap.pipeline.journal.store import Journal
 
     if purpose != "change" and not (session.state / JOURNAL_FILE).exists():
-        return Journal.in_memory()
+        return _empty_journal()
     try:
         return Journal.open(session.state)
     except (PreconditionError, LockedError) as error:
         if error.code not in UNREADABLE[purpose]:
             raise
-        session.output.warn(f"{error.message}; what it knows of snapshots is left out")
-        return Journal.in_memory()
+        session.output.warn(_left_out(error))
+        return _empty_journal()
+
+
+def _empty_journal() -> "Journal":
+    from juno_snap.pipeline.journal.store import Journal
+
+    return Journal.in_memory()
+
+
+def _left_out(error: JunoSnapError) -> str:
+    return f"{error.message}; what it knows of snapshots is left out"
 
 
 def root_key_of(session: Session) -> bytes:
