@@ -26,3 +26,10 @@ class Chance:
     def choose(self, items: Sequence[Item]) -> Item:
         """One of the items."""
         return items[self.below(len(items))]
+
+    def sample(self, items: Sequence[Item], count: int) -> list[Item]:
+        """That many of the items, in their order; all of them where there are not more."""
+        left = list(range(len(items)))
+        while len(left) > count:
+            left.pop(self.below(len(left)))
+        return [items[place] for place in left]

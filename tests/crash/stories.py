@@ -1,0 +1,144 @@
+"""What is done to a module, and how things stand when it was done, whatever came in between."""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from tests.integration.pipeline_world import V2, grown
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Story:
+    """One command line. ``prepare`` makes what it needs; ``left`` is what has to be there then."""
+
+    name: str
+    prepare: object
+    """Called with the place; gives the words of the command."""
+    outcome: str
+    left: dict
+    """As ``Place.look``, without the controllers."""
+    purposes: tuple
+    """What the module's snapshots are for, of those that were taken for the story too; sorted."""
+    executed: Counter
+    """How often which change is made."""
+    code: int = 0
+    """The exit code of the command, and of whoever brings it to its end."""
+    most: Counter = field(default_factory=Counter)
+    """What may be done more often where it was interrupted."""
+    given_up: tuple = ()
+    """Outcomes after which it is done again."""
+
+    def __str__(self):
+        return self.name
+
+
+def upgrade_words(place, wasm, *more):
+    file = place.folder / "new.wasm"
+    file.write_bytes(wasm)
+    return ("upgrade", "--module", place.module, "--src", file, *more)
+
+
+async def never_upgraded(place):
+    return upgrade_words(place, V2)
+
+
+async def upgraded_before(place):
+    """The snapshot of an earlier upgrade is given up by the next one."""
+    await place.ask(*upgrade_words(place, V2))
+    return upgrade_words(place, grown(V2, 0.1))
+
+
+async def large(place):
+    """So large that it goes through the chunk store."""
+    return upgrade_words(place, grown(V2, 2.5))
+
+
+CHECK = 'version() == "0.3.0"'
+
+
+async def wrong(place):
+    """A release that does not say what it should, so that it is gone back on."""
+    return upgrade_words(place, V2, "--check", CHECK, "--health-timeout-seconds", 1)
+
+
+async def restore(place):
+    done = await place.ask(*upgrade_words(place, V2))
+    await place.write("later", "written after the upgrade")
+    return ("snapshot", "restore", done["snapshot"], "--module", place.module, "--yes")
+
+
+async def rollback(place):
+    await restore(place)
+    return ("rollback", "--module", place.module, "--yes")
+
+
+async def create(place):
+    return ("snapshot", "create", "--module", place.module)
+
+
+HELLO = {"greeting": "hello"}
+NEW = {"status": "running", "version": "0.2.0", "documents": HELLO}
+OLD = {"status": "running", "version": "0.1.0", "documents": HELLO}
+TAKE, INSTALL = "take_canister_snapshot", "install_code"
+LOAD, DELETE = "load_canister_snapshot", "delete_canister_snapshot"
+
+UPGRADE = Story(
+    name="upgrade",
+    prepare=never_upgraded,
+    outcome="upgraded",
+    left=NEW,
+    purposes=("upgrade",),
+    executed=Counter({TAKE: 1, INSTALL: 1}),
+)
+SECOND = Story(
+    name="second upgrade",
+    prepare=upgraded_before,
+    outcome="upgraded",
+    left=NEW,
+    purposes=("upgrade",),
+    executed=Counter({TAKE: 1, INSTALL: 1, DELETE: 1}),
+)
+LARGE = Story(
+    name="large upgrade",
+    prepare=large,
+    outcome="upgraded",
+    left=NEW,
+    purposes=("upgrade",),
+    executed=Counter({TAKE: 1, "install_chunked_code": 1}),
+)
+WRONG = Story(
+    name="bad release",
+    prepare=wrong,
+    outcome="rolled-back",
+    left=OLD,
+    purposes=("safety", "upgrade"),
+    executed=Counter({TAKE: 2, INSTALL: 1, LOAD: 1}),
+    code=15,
+)
+RESTORE = Story(
+    name="restore",
+    prepare=restore,
+    outcome="restored",
+    left=OLD,
+    purposes=("safety", "upgrade"),
+    executed=Counter({TAKE: 1, LOAD: 1}),
+)
+ROLLBACK = Story(
+    name="rollback",
+    prepare=rollback,
+    outcome="restored",
+    left=OLD,
+    purposes=("safety", "upgrade"),
+    executed=Counter({TAKE: 1, LOAD: 1}),
+)
+CREATE = Story(
+    name="snapshot",
+    prepare=create,
+    outcome="taken",
+    left=OLD,
+    purposes=("user",),
+    executed=Counter({TAKE: 1}),
+)
+INTERRUPTED = replace(UPGRADE, most=Counter({TAKE: 1}), given_up=("interrupted",))
+"""An upgrade that may have been given up in order and begun anew."""
+
+STORIES = (UPGRADE, SECOND, LARGE, WRONG, RESTORE, ROLLBACK, CREATE)
