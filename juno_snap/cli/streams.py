@@ -10,12 +10,9 @@ import io
 import os
 import select
 import sys
-from typing import TYPE_CHECKING, Final, final
+from typing import Final, final
 
-from typing_extensions import override
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+from typing_extensions import Buffer, override
 
 PATIENCE_MS: Final = 1000
 """How long text waits for a reader that is there and takes nothing."""
@@ -67,7 +64,7 @@ class Tolerant(io.RawIOBase):
         self._patience_ms = PATIENCE_MS
 
     @override
-    def write(self, data: "ReadableBuffer", /) -> int:
+    def write(self, data: Buffer, /) -> int:
         """Write ``data`` or drop the rest of it; all of it counts as written."""
         view = memoryview(data).cast("B")
         for begin in range(0, len(view), PIECE_BYTES):

@@ -156,13 +156,9 @@ def install(
                 session.confirm(f"reinstall {choice.label}, which wipes all of its data?")
             lock = connection.workspace(choice).lock(choice.id)
             with lock, session.output.watch() as observer:
+                client, argument_bytes = connection.client, NO_ARGUMENT if arg is None else arg
                 await install_code(
-                    connection.client,
-                    choice.id,
-                    file,
-                    install_mode,
-                    NO_ARGUMENT if arg is None else arg,
-                    observer=observer,
+                    client, choice.id, file, install_mode, argument_bytes, observer=observer
                 )
             return document
 

@@ -1,5 +1,6 @@
 """``juno-snap resume``: bring an interrupted operation to its end."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -20,31 +21,38 @@ def register(app: typer.Typer, name: str, line: str) -> None:
     app.command(name, help=f"{line}\n\n{resume.__doc__}")(resume)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectionOptions:
+    """Where to go on to; at most one is said."""
+
+    forward: Annotated[bool, typer.Option("--forward", help="To the new state, or not at all.")] = (
+        False
+    )
+    back: Annotated[
+        bool, typer.Option("--back", help="To the state before it, as far as it has come.")
+    ] = False
+    abandon: Annotated[
+        bool, typer.Option("--abandon", help="Only see that the module runs, and forget the rest.")
+    ] = False
+
+
 @spread
 def resume(
     common: CommonOptions,
     module: ModuleOptions,
     change: ChangeOptions,
+    where: DirectionOptions,
     operation: Annotated[
         str | None,
         typer.Argument(metavar="[OPERATION]", help="By default the one that is not finished."),
     ] = None,
-    forward: Annotated[
-        bool, typer.Option("--forward", help="To the new state, or not at all.")
-    ] = False,
-    back: Annotated[
-        bool, typer.Option("--back", help="To the state before it, as far as it has come.")
-    ] = False,
-    abandon: Annotated[
-        bool, typer.Option("--abandon", help="Only see that the module runs, and forget the rest.")
-    ] = False,
 ) -> None:
     """Find out what became of each call that was sent, and go on from there.
 
     Without a direction it goes on the way it was going. The module is running afterwards.
     """
     session = Session(common)
-    direction = _direction(forward=forward, back=back, abandon=abandon)
+    direction = _direction(where)
 
     async def work() -> Report | None:
         async with connect(session, changes=True, dry_run=change.dry_run) as connection:
@@ -75,8 +83,12 @@ def resume(
     tell_report(session, session.run(work()))
 
 
-def _direction(*, forward: bool, back: bool, abandon: bool) -> Direction | None:
-    said: dict[Direction, bool] = {"forward": forward, "back": back, "abandon": abandon}
+def _direction(options: DirectionOptions) -> Direction | None:
+    said: dict[Direction, bool] = {
+        "forward": options.forward,
+        "back": options.back,
+        "abandon": options.abandon,
+    }
     chosen = [direction for direction, is_said in said.items() if is_said]
     if len(chosen) > 1:
         raise InputError("say one of --forward, --back and --abandon", value=f"--{chosen[1]}")
