@@ -84,6 +84,8 @@ class Run:
             asyncio.CancelledError: Cancelled for the second time.
         """
         self._wish = wish
+        if chain is not None:
+            await self._attend(self._settling.settle_leftovers())
         if wish == "forward" and self._is_at_the_beginning:
             await self._attend(self._run_first_hooks())
         while True:

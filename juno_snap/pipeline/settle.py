@@ -6,7 +6,7 @@ looks like: that is the pure function ``reconcile``.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, final
 
 from juno_snap.clock import Clock
@@ -16,17 +16,21 @@ from juno_snap.ids import Principal
 from juno_snap.management.client import ManagementClient
 from juno_snap.management.types import CertifiedInfo, RunStatus, Snapshot
 from juno_snap.pipeline.deeds import Deeds
-from juno_snap.pipeline.journal.records import CallRecord, StepRecord
+from juno_snap.pipeline.journal.records import CallRecord, CallState, StepRecord
 from juno_snap.pipeline.log import OperationLog
 from juno_snap.pipeline.program import InstallChange, Program
-from juno_snap.pipeline.progress import SAVES, open_call
+from juno_snap.pipeline.progress import CANCELLED, SAVES, SENT_ONCE, open_call
 from juno_snap.pipeline.report import Evidence, rfc3339, snapshot_json
+from juno_snap.pipeline.sending import call_state_after
 from juno_snap.units import NS_PER_SECOND
 
 SAFELY_EXPIRED_SECONDS: Final = 2.0
 """Added to an expiry before certified time is asked whether it has passed."""
 
 TICK_SECONDS: Final = 1.0
+
+DONE_AGAIN: Final = frozenset({"check", "tidy"})
+"""Steps of any number of calls; their records end with the run that began them."""
 
 
 @final
@@ -158,6 +162,32 @@ class Settling:
             self._log.end(step.number, "unknown", {**evidence, "message": problem})
         else:
             self._log.end(step.number, "done", evidence)
+
+    async def settle_leftovers(self) -> None:
+        """See to the end of what earlier runs sent in steps that are simply done again.
+
+        A call to empty the chunk store that runs late would empty it under the next upgrade.
+        """
+        for record in [r for r in self._log.records if r.name not in SENT_ONCE]:
+            for call in [call for call in record.calls if call.state == "open"]:
+                await self._settle_leftover(record, call)
+            if self._log.of(record.number).state == "begun" and record.name in DONE_AGAIN:
+                died = {"error": CANCELLED, "message": "the process ended before it"}
+                self._log.end(record.number, "failed", {**record.evidence, **died})
+
+    async def _settle_leftover(self, record: StepRecord, call: CallRecord) -> None:
+        prepared = call.prepared()
+        state: CallState = "open"
+        if prepared is not None:
+            try:
+                await self._client.agent.submit(prepared, settle=True)
+                state = "replied"
+            except JunoSnapError as error:
+                state = call_state_after(error)
+        if state == "open":
+            await self._outlast(call, record.name)
+            state = "settled"
+        self._log.change_call(record.number, replace(call, state=state))
 
     async def _outlast(self, call: CallRecord, step: str) -> None:
         """Wait until the call has certainly expired."""
