@@ -126,13 +126,19 @@ def operation_table(record: OperationRecord, name: str | None) -> RenderableType
                 step.leg,
                 step.state,
                 shown_duration(step.began_at_ns, step.ended_at_ns),
-                ", ".join(f"{key} {value}" for key, value in step.evidence.items()) or None,
+                _shown_evidence(step.evidence),
                 ", ".join(f"{call.method} {call.state}" for call in step.calls) or None,
             )
             for step in sorted(record.steps, key=operator.attrgetter("number"))
         ],
     )
     return Group(facts(rows), Text(""), steps, Text(""))
+
+
+def _shown_evidence(evidence: Mapping[str, object]) -> str | None:
+    """What there is to show; what is not so is left out."""
+    said = {key: value for key, value in evidence.items() if value not in (None, False, [], "")}
+    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in said.items()) or None
 
 
 def shown_duration(began_at_ns: int, ended_at_ns: int | None) -> str | None:
