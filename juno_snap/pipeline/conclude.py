@@ -13,6 +13,7 @@ from juno_snap.pipeline.log import duration_ms
 from juno_snap.pipeline.next_action import DISTURBED, is_temporary
 from juno_snap.pipeline.program import InstallChange, LoadChange, Program
 from juno_snap.pipeline.progress import (
+    BAD,
     NOT_EVALUATED,
     SAVES,
     Progress,
@@ -144,7 +145,9 @@ class Conclusion:
             case "failed" if failed is None:
                 text = f"the {kind} failed: {why}; {left}"
             case "rolled-back":
-                text = f"the {kind} was gone back on, since a check was bad: {why}; {left}"
+                is_bad = failed is not None and error_of_step(failed) == BAD
+                reason = f", since a check was bad: {why}" if is_bad else ""
+                text = f"the {kind} was gone back on{reason}; {left}"
             case "refused":
                 text = f"the {kind} was ended before anything was installed: {why}; {left}"
             case "unknown" if failed and error_of_step(failed) == NOT_EVALUATED:
