@@ -1,23 +1,30 @@
 """The documents that scripts read have exactly the members of the command contract."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
-from juno_snap.events import StepFinished, StepStarted
 from juno_snap.management.types import GlobalTimer, SnapshotMetadata
-from juno_snap.pipeline.create import create_snapshot
+from juno_snap.pipeline.actions import Finish
+from juno_snap.pipeline.conclude import Conclusion
 from juno_snap.pipeline.create_plan import plan_create
-from juno_snap.pipeline.policy import NoSnapshot
-from juno_snap.pipeline.report import operation_id, rfc3339
-from juno_snap.pipeline.request import UpgradeRequest
-from juno_snap.pipeline.restore import restore_snapshot
+from juno_snap.pipeline.next_action import next_action
+from juno_snap.pipeline.program import Save
+from juno_snap.pipeline.progress import SAVES
+from juno_snap.pipeline.report import from_rfc3339, operation_id, rfc3339, snapshot_json
 from juno_snap.pipeline.restore_plan import plan_restore
 from juno_snap.pipeline.snapshots import SnapshotDetail, SnapshotList
-from juno_snap.pipeline.upgrade import upgrade
 from juno_snap.units import MIB
-from tests.unit.pipeline.scripted_module import FAULTS, ScriptedModule
-from tests.unit.pipeline.values import MODULE, OLD_HASH, seen, snapshots, wasm_file
+from tests.unit.pipeline.notation import records_of
+from tests.unit.pipeline.programs import (
+    NEW_HASH,
+    create_program,
+    restore_program,
+    upgrade_program,
+)
+from tests.unit.pipeline.values import MODULE, OLD_HASH, seen, snapshot_id, snapshots
 
-SMALL = wasm_file()
 SHARED = {
     "schema", "operation", "module", "module_status", "module_hash", "downtime_ms", "duration_ms",
     "steps", "errors", "warnings",
@@ -40,83 +47,77 @@ METADATA = SnapshotMetadata(
 def test_times_are_utc_with_microseconds():
     assert rfc3339(1_700_000_000_123_456_789) == "2023-11-14T22:13:20.123456Z"
     assert operation_id(1_700_000_000_123_456_789) == "20231114-221320-123456"
+    assert from_rfc3339("2023-11-14T22:13:20.123456Z") == 1_700_000_000_123_456_000
 
 
-@pytest.mark.anyio
-async def test_the_document_of_an_upgrade():
-    module = ScriptedModule()
-    report = await upgrade(module, MODULE, UpgradeRequest(), SMALL, clock=module.clock)
+def concluded(words, program):
+    """The report of an operation that ended well; nobody was asked how it left the module."""
+    records = [_with_evidence(record) for record in records_of(words)]
+    finish = next_action(program, records)
+    return Conclusion("20270115-080000-000000", program, records, finish).report()
+
+
+def _with_evidence(record):
+    if record.name not in SAVES:
+        return record
+    shown = snapshot_json(snapshots(1)[0])
+    replaced = {"id": record.evidence["id"], "replaced": str(snapshot_id(0))}
+    return replace(record, evidence={**shown, **replaced})
+
+
+def test_the_document_of_an_upgrade():
+    report = concluded("observe stop snapshot install start verify", upgrade_program())
     document = report.to_json()
-    own = {"outcome", "old_hash", "new_hash", "snapshot", "replaced", "checks"}
+    own = {
+        "outcome", "old_hash", "new_hash", "snapshot", "replaced", "checks", "safety_snapshot",
+        "versions_passed",
+    }  # fmt: skip
     assert document.keys() == SHARED | own
     assert document["schema"] == 1
+    assert document["outcome"] == "upgraded"
     assert document["module"] == str(MODULE)
-    assert document["module_status"] == "running"
-    assert (document["old_hash"], document["new_hash"]) == (OLD_HASH.hex(), SMALL.sha256.hex())
-    assert document["snapshot"] == str(report.snapshot)
-    assert document["steps"][1].keys() == {"name", "outcome", "duration_ms", "evidence"}
+    assert (document["old_hash"], document["new_hash"]) == (OLD_HASH.hex(), NEW_HASH.hex())
+    assert document["snapshot"] == str(snapshot_id(103))
+    assert document["replaced"] == [str(snapshot_id(0))]
+    assert (document["checks"], document["versions_passed"]) == ([], None)
+    assert [step["name"] for step in document["steps"]] == [
+        "observe", "stop", "snapshot", "install", "start", "verify",
+    ]  # fmt: skip
+    assert document["steps"][1].keys() == {"name", "leg", "outcome", "duration_ms", "evidence"}
+    json.dumps(document)
 
 
-@pytest.mark.anyio
-async def test_an_unchanged_module_is_reported_without_a_change():
-    module = ScriptedModule()
-    module.module_hash = SMALL.sha256
-    report = await upgrade(module, MODULE, UpgradeRequest(), SMALL, clock=module.clock)
-    assert report.outcome == "unchanged"
-    assert (report.snapshot, report.facts.downtime_ms) == (None, 0)
-    assert [step.name for step in report.facts.steps] == ["observe"]
-
-
-@pytest.mark.anyio
-async def test_a_run_without_a_snapshot_says_so():
-    module = ScriptedModule()
-    request = UpgradeRequest(snapshots=NoSnapshot())
-    report = await upgrade(module, MODULE, request, SMALL, clock=module.clock)
-    assert report.snapshot is None
-    assert "no way back" in report.facts.warnings[0]
-
-
-@pytest.mark.anyio
-async def test_each_step_is_told_when_it_begins_and_when_it_ends():
-    module = ScriptedModule(faults={"install_code": [FAULTS["certified reject"]()]})
-    events = []
-    with pytest.raises(Exception, match="trapped"):
-        await upgrade(
-            module, MODULE, UpgradeRequest(), SMALL, observer=events.append, clock=module.clock
-        )
-    told = [
-        (type(event).__name__, event.step, getattr(event, "outcome", ""))
-        for event in events
-        if isinstance(event, StepStarted | StepFinished)
-    ]
-    assert told[-4:] == [
-        ("StepStarted", "install", ""),
-        ("StepFinished", "install", "failed"),
-        ("StepStarted", "start", ""),
-        ("StepFinished", "start", "done"),
-    ]
-
-
-@pytest.mark.anyio
-async def test_the_document_of_a_restore():
-    module = ScriptedModule(snapshots=snapshots(1))
-    report = await restore_snapshot(module, MODULE, "latest", clock=module.clock)
-    document = report.to_json()
+def test_the_document_of_a_restore():
+    words = "stop safety-snapshot load start verify"
+    document = concluded(words, restore_program(versions_passed=4)).to_json()
     own = {"outcome", "old_hash", "new_hash", "snapshot", "safety_snapshot", "versions_passed"}
     assert document.keys() == SHARED | own
-    assert document["snapshot"] == str(snapshots(1)[0].id)
+    assert document["snapshot"] == str(snapshot_id(0))
+    assert document["safety_snapshot"] == str(snapshot_id(102))
+    assert document["versions_passed"] == 4
 
 
-@pytest.mark.anyio
-async def test_the_document_of_a_new_snapshot():
-    module = ScriptedModule(snapshots=snapshots(10))
-    report = await create_snapshot(module, MODULE, replace="oldest", clock=module.clock)
-    document = report.to_json()
-    assert document.keys() == SHARED | {"snapshot", "replaced"}
+def test_the_document_of_a_new_snapshot():
+    program = create_program(save=Save(purpose="user", label="before the sale", is_protected=True))
+    document = concluded("stop snapshot start verify", program).to_json()
+    assert document.keys() == SHARED | {"outcome", "snapshot", "replaced"}
     assert document["snapshot"].keys() == {
         "id", "taken_at", "total_size_bytes", "label", "protected",
     }  # fmt: skip
-    assert document["replaced"] == [str(snapshots(1)[0].id)]
+    assert document["snapshot"]["label"] == "before the sale"
+    assert document["snapshot"]["protected"] is True
+    assert document["replaced"] == [str(snapshot_id(0))]
+
+
+def test_a_step_that_was_not_awaited_is_unknown_and_says_so():
+    (_, taken) = concluded_before_its_end("stop snapshot.").facts.steps
+    assert taken.to_json()["outcome"] == "unknown"
+    assert taken.to_json()["evidence"] == {"error": "not awaited"}
+
+
+def concluded_before_its_end(words):
+    finish = Finish("interrupted", closes=False)
+    return Conclusion("x", upgrade_program(), records_of(words), finish).report()
 
 
 def test_the_document_of_a_list():
