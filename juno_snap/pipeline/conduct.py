@@ -46,18 +46,30 @@ def unfinished(workspace: Workspace, module: Principal, digest: bytes) -> str | 
     """The operation to go on with, because the same was asked for and not brought to an end.
 
     Raises:
+        LockedError: Another process is at it.
         PreconditionError: Another one is not finished (``unfinished-operation``).
     """
     for record in workspace.journal.unfinished(workspace.root_key, module):
         if record.begun.digest == digest:
             return record.begun.id
+        with workspace.lock(module):
+            refuse_unfinished(workspace, module)
+    return None
+
+
+def refuse_unfinished(workspace: Workspace, module: Principal) -> None:
+    """Refuse to begin anything on a module on which something is not finished.
+
+    Raises:
+        PreconditionError: There is (``unfinished-operation``).
+    """
+    for record in workspace.journal.unfinished(workspace.root_key, module):
         raise PreconditionError(
             f"the {record.begun.kind} {record.begun.id} of module {module} is not finished",
             code="unfinished-operation",
             hint=f"bring it to an end first: juno-snap resume {record.begun.id} "
             "[--forward|--back|--abandon]",
         )
-    return None
 
 
 async def conduct(
@@ -76,7 +88,7 @@ async def conduct(
     """
     program = beginning.program
     with workspace.lock(program.module):
-        unfinished(workspace, program.module, b"")
+        refuse_unfinished(workspace, program.module)
         _check_nothing_between(workspace, beginning)
         workspace.journal.make_ready(JOURNAL_RESERVE_BYTES)
         new = _new_operation(workspace, beginning)
