@@ -15,6 +15,7 @@ from juno_snap.management.client import ManagementClient
 from juno_snap.management.types import CanisterStatus, CertifiedInfo
 from juno_snap.pipeline.journal.records import Leg, StepRecord
 from juno_snap.pipeline.next_action import DISTURBED
+from juno_snap.pipeline.observe import check_controller
 from juno_snap.pipeline.program import InstallChange
 from juno_snap.pipeline.progress import SAVES, Progress, certified_at_ns
 
@@ -26,6 +27,7 @@ async def look_before(client: ManagementClient, progress: Progress, step: str, l
 
     Raises:
         PreconditionError: Somebody else has changed the module (``disturbed``).
+        NotFoundError: Before a start: there is no such module any more.
         JunoSnapError: It could not be read.
     """
     if step == "stop":
@@ -35,7 +37,23 @@ async def look_before(client: ManagementClient, progress: Progress, step: str, l
         return await _before_save(client, progress, leg)
     if step in {"install", "load"}:
         return await _before_change(client, progress, leg)
+    if step == "start":
+        await _before_start(client, progress, leg)
     return {}
+
+
+async def _before_start(client: ManagementClient, progress: Progress, leg: Leg) -> None:
+    """Do not spend the lifetime of a call on a module that is certified to be out of our hands.
+
+    Only where a step has failed before; what cannot be read keeps nobody from trying.
+    """
+    if all(record.state == "done" for record in progress.round(leg)):
+        return
+    try:
+        info = await _info(client, progress)
+    except JunoSnapError:
+        return
+    check_controller(info, progress.program.module, client.agent.identity.principal)
 
 
 async def read_status(
