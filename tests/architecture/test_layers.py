@@ -39,6 +39,7 @@ FENCES = {
     "py_arkworks_bls12381": {"juno_snap.wire.bls"},
     "cryptography": {
         "juno_snap.wire.signature", "juno_snap.agent.identity", "juno_snap.agent.pem",
+        "juno_snap.pipeline.journal.envelopes",
     },
     "httpx": {"juno_snap.agent.transport"},
     "tenacity": {"juno_snap.agent.retry"},

@@ -8,6 +8,8 @@ import sqlalchemy as sql
 
 from juno_snap.errors import NotFoundError, PreconditionError
 from juno_snap.ids import Principal, SnapshotId
+from juno_snap.pipeline.journal.database import leaving_pages
+from juno_snap.pipeline.journal.envelopes import seal, unseal
 from juno_snap.pipeline.journal.records import (
     CallRecord,
     OperationRecord,
@@ -15,6 +17,7 @@ from juno_snap.pipeline.journal.records import (
     StepRecord,
 )
 from juno_snap.pipeline.journal.rows import (
+    OPEN,
     Found,
     call_record,
     call_row,
@@ -24,6 +27,7 @@ from juno_snap.pipeline.journal.rows import (
 )
 from juno_snap.pipeline.journal.schema import (
     CALLS,
+    ENVELOPES,
     OPERATIONS,
     SNAPSHOTS,
     STEPS,
@@ -99,8 +103,8 @@ def operations_of(
     """The operations of these rows, in the same order, with their steps and calls."""
     names = [row["id"] for row in found]
     calls = defaultdict[tuple[str, int], list[CallRecord]](list)
-    for row in find(connection, CALLS, CALLS.c.operation.in_(names), CALLS.c.position):
-        calls[row["operation"], row["step"]].append(call_record(row))
+    for row, call in calls_found(connection, CALLS.c.operation.in_(names)):
+        calls[row["operation"], row["step"]].append(call)
     steps = defaultdict[str, list[StepRecord]](list)
     for row in find(connection, STEPS, STEPS.c.operation.in_(names), STEPS.c.number):
         step = step_record(row, calls[row["operation"], row["number"]])
@@ -108,15 +112,37 @@ def operations_of(
     return tuple(operation_record(row, steps[row["id"]]) for row in found)
 
 
-def step_of(connection: sql.Connection, operation: str, number: int) -> StepRecord:
-    """A step with its calls.
+def calls_found(connection: sql.Connection, condition: Condition) -> list[tuple[Found, CallRecord]]:
+    """The calls that meet ``condition``, each with its row, by position.
 
     Raises:
-        NotFoundError: There is none.
+        BrokenRowError: One, or its envelope, is not what was written.
     """
-    calls = find(connection, CALLS, is_of_step(operation, number), CALLS.c.position)
-    found = step_found(connection, operation, number)
-    return step_record(found, [call_record(row) for row in calls])
+    rows = find(connection, CALLS, condition, CALLS.c.position)
+    places = [row["envelope"] for row in rows if row["key"] is not None]
+    query = sql.select(ENVELOPES).where(ENVELOPES.c.place.in_(places))
+    sealed = {row.place: row.sealed for row in connection.execute(query)} if places else {}
+
+    def body(row: Found) -> bytes | None:
+        if row["key"] is None:
+            return None
+        return unseal(sealed.get(row["envelope"]), row["key"], row["request_id"])
+
+    return [(row, call_record(row, body(row))) for row in rows]
+
+
+def add_calls(
+    connection: sql.Connection,
+    operation: str,
+    number: int,
+    calls: Iterable[CallRecord],
+    *,
+    first: int = 0,
+) -> None:
+    """Add calls to a step that has ``first`` of them; what is open keeps its envelope."""
+    for position, call in enumerate(calls, first):
+        sealed = _sealed(connection, call)
+        add(connection, CALLS, call_row(operation, number, position, call, sealed))
 
 
 def put_calls(
@@ -124,26 +150,41 @@ def put_calls(
 ) -> None:
     """Add calls to a step; one whose request id is there already is written in its place."""
     here = is_of_step(operation, number)
-    positions: dict[bytes, int] = {
-        row.request_id: row.position
-        for row in connection.execute(sql.select(CALLS.c.request_id, CALLS.c.position).where(here))
-    }
-    for call in calls:
-        place = positions.get(call.request_id)
-        if place is None:
-            place = positions[call.request_id] = len(positions)
-            add(connection, CALLS, call_row(operation, number, place, call))
-        else:
-            condition = here & (CALLS.c.position == place)
-            replace(connection, CALLS, condition, call_row(operation, number, place, call))
+    new = {call.request_id: call for call in calls}
+    for old in find(connection, CALLS, here & CALLS.c.request_id.in_(new)) if new else ():
+        call = new.pop(old["request_id"])
+        row = call_row(operation, number, old["position"], call, _sealed(connection, call))
+        replace(connection, CALLS, _is_call(old), row)
+        _remove_sealed(connection, [old])
+    if new:
+        first = connection.scalar(sql.select(sql.func.count()).where(here)) or 0
+        add_calls(connection, operation, number, new.values(), first=first)
 
 
 def remove_bodies(connection: sql.Connection, operation: str) -> None:
     """Remove the envelopes of all calls of an operation."""
-    signed = (CALLS.c.operation == operation) & CALLS.c.body.is_not(None)
-    for row in find(connection, CALLS, signed):
-        place = is_of_step(operation, row["step"]) & (CALLS.c.position == row["position"])
-        replace(connection, CALLS, place, {**row, "body": None})
+    signed = (CALLS.c.operation == operation) & CALLS.c.key.is_not(None)
+    rows = find(connection, CALLS, signed)
+    for row in rows:
+        replace(connection, CALLS, _is_call(row), {**row, "envelope": None, "key": None})
+    _remove_sealed(connection, rows)
+
+
+def _sealed(connection: sql.Connection, call: CallRecord) -> tuple[int, bytes] | None:
+    """Seal the envelope of an open call: its place and its key; none where it has none."""
+    if call.body is None or call.state != OPEN:
+        return None
+    key, sealed = seal(call.body, call.request_id)
+    place: int = connection.execute(sql.insert(ENVELOPES), {"sealed": sealed}).lastrowid
+    return place, key
+
+
+def _remove_sealed(connection: sql.Connection, calls: Iterable[Found]) -> None:
+    """Remove what was sealed with keys that are gone."""
+    places = [call["envelope"] for call in calls if call["envelope"] is not None]
+    if places:
+        with leaving_pages(connection):
+            connection.execute(sql.delete(ENVELOPES).where(ENVELOPES.c.place.in_(places)))
 
 
 def put_note(
@@ -191,6 +232,11 @@ def is_step(operation: str, number: int) -> Condition:
 def is_of_step(operation: str, number: int) -> Condition:
     """Which calls are a step's."""
     return (CALLS.c.operation == operation) & (CALLS.c.step == number)
+
+
+def _is_call(row: Found) -> Condition:
+    position: int = row["position"]
+    return is_of_step(row["operation"], row["step"]) & (CALLS.c.position == position)
 
 
 def is_in(root_key: bytes, module: Principal) -> Condition:

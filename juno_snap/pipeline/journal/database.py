@@ -37,12 +37,12 @@ SETTINGS: Final = (
     "cache_size=-16000",  # KiB; less than a transaction makes it write twice
     "synchronous=FULL",  # each commit waits for the disk
     "foreign_keys=ON",
-    "secure_delete=ON",  # a removed envelope is overwritten
+    "secure_delete=ON",  # what is removed is overwritten; the key of an envelope above all
     "trusted_schema=OFF",
     "cell_size_check=ON",
 )
 COPIES: Final = 3
-"""How often a written byte takes room at most: in the log, in the log again when it is overwritten,
+"""How often a written byte takes room at most: in the log, in the log again when its page changes,
 and in the file."""
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
@@ -166,6 +166,16 @@ class Database:
         except (BrokenRowError, SQLAlchemyError, UnicodeDecodeError) as error:
             # The last: SQLite's message quotes the file, and what stands there is no text any more.
             raise refusals.damaged(self.place, str(error)) from error
+
+
+@contextlib.contextmanager
+def leaving_pages(connection: sql.Connection) -> Iterator[None]:
+    """Let pages go without overwriting them, where nothing readable stands in them."""
+    connection.exec_driver_sql("PRAGMA secure_delete=FAST").close()
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql("PRAGMA secure_delete=ON").close()
 
 
 def keep_private(path: Path) -> None:

@@ -106,8 +106,11 @@ def step_record(row: Found, calls: Sequence[CallRecord]) -> StepRecord:
     )
 
 
-def call_row(operation: str, step: int, position: int, call: CallRecord) -> Row:
-    """A call; its envelope only while its outcome is open."""
+def call_row(
+    operation: str, step: int, position: int, call: CallRecord, sealed: tuple[int, bytes] | None
+) -> Row:
+    """A call; ``sealed`` says where its sealed envelope stands, and the key."""
+    envelope, key = sealed or (None, None)
     return {
         "operation": operation,
         "step": step,
@@ -120,12 +123,13 @@ def call_row(operation: str, step: int, position: int, call: CallRecord) -> Row:
         "signed_after_ns": call.signed_after_ns,
         "state": call.state,
         "certified_at_ns": call.certified_at_ns,
-        "body": call.body if call.state == OPEN else None,
+        "envelope": envelope,
+        "key": key,
     }
 
 
-def call_record(row: Found) -> CallRecord:
-    """A call."""
+def call_record(row: Found, body: bytes | None) -> CallRecord:
+    """A call with its envelope."""
     return CallRecord(
         request_id=RequestId(row["request_id"]),
         canister_id=Principal(row["canister_id"]),
@@ -135,7 +139,7 @@ def call_record(row: Found) -> CallRecord:
         signed_after_ns=row["signed_after_ns"],
         state=row["state"],
         certified_at_ns=row["certified_at_ns"],
-        body=row["body"],
+        body=body,
     )
 
 

@@ -6,6 +6,9 @@ The format, version 1 (**Format**: a change is a new version):
   Structured values are JSON text. Identifiers are the platform's bytes.
 * ``checksum`` is the CRC-32 of the other columns of its row, in their order. The database notices a
   broken page, not a changed letter in it; a wrong snapshot id must not be believed.
+* A signed call is sealed (AES-256-GCM, nonce of zeros, the request id as associated data) under a
+  key of its own. The key stands in the call's row, the sealed bytes in ``envelopes``. Both are
+  there while the outcome is open. Then the key is overwritten, and the sealed row removed.
 * Operations, then their steps by number, then the calls of a step by position. Snapshots are keyed
   by network (root key) and module.
 """
@@ -84,12 +87,22 @@ CALLS: Final = sql.Table(
     sql.Column("signed_after_ns", sql.BigInteger, nullable=False),
     sql.Column("state", sql.Text, nullable=False),
     sql.Column("certified_at_ns", sql.BigInteger),
+    sql.Column("envelope", sql.Integer),
+    sql.Column("key", sql.LargeBinary),
     sql.Column("checksum", sql.BigInteger, nullable=False),
-    sql.Column("body", sql.LargeBinary),
     sql.ForeignKeyConstraint(["operation", "step"], ["steps.operation", "steps.number"]),
     sql.UniqueConstraint("operation", "step", "request_id"),
 )
-"""The body stands last: a row is looked up without reading it."""
+"""``envelope`` is the place of the sealed call, ``key`` opens it; both or none."""
+
+ENVELOPES: Final = sql.Table(
+    "envelopes",
+    TABLES,
+    sql.Column("place", sql.Integer, primary_key=True),
+    sql.Column("sealed", sql.LargeBinary, nullable=False),
+)
+"""No checksum: the seal shows a change. A table of its own, because its pages alone may be let go
+without being overwritten."""
 
 SNAPSHOTS: Final = sql.Table(
     "snapshots",

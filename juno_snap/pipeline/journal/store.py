@@ -21,9 +21,12 @@ from juno_snap.ids import Principal, SnapshotId
 from juno_snap.pipeline.journal import JOURNAL_FILE
 from juno_snap.pipeline.journal.access import (
     add,
+    add_calls,
+    calls_found,
     find,
     is_in,
     is_of,
+    is_of_step,
     is_step,
     operation_found,
     operations_of,
@@ -32,7 +35,6 @@ from juno_snap.pipeline.journal.access import (
     remove_bodies,
     replace,
     step_found,
-    step_of,
 )
 from juno_snap.pipeline.journal.database import Database
 from juno_snap.pipeline.journal.records import (
@@ -144,7 +146,7 @@ class Journal:
             )
             row = step_row(operation, step)
             add(connection, STEPS, row)
-            put_calls(connection, operation, number, calls)
+            add_calls(connection, operation, number, calls)
             return step_record(row, calls)  # not read back: envelopes are large
 
         return self._database.write(work)
@@ -186,18 +188,15 @@ class Journal:
         def work(connection: sql.Connection) -> StepRecord:
             old = step_record(step_found(connection, operation, number), ())
             step = dataclasses.replace(old, state=state, ended_at_ns=at_ns, evidence=evidence)
-            replace(
-                connection,
-                STEPS,
-                is_step(operation, number),
-                step_row(operation, step),
-            )
+            row = step_row(operation, step)
+            replace(connection, STEPS, is_step(operation, number), row)
             put_calls(connection, operation, number, calls)
-            begun = operation_found(connection, operation)
+            begun = operation_found(connection, operation) if notes else {}
             for note in notes:
                 module = Principal(begun["module"])
                 put_note(connection, begun["root_key"], module, note, takes_label=True)
-            return step_of(connection, operation, number)
+            found = calls_found(connection, is_of_step(operation, number))
+            return step_record(row, [call for _, call in found])
 
         return self._database.write(work)
 

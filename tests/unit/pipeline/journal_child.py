@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from juno_snap.clock import SystemClock
@@ -64,6 +65,18 @@ def write_steps(directory, name, count):
             journal.end_step(name, step.number, state="done", at_ns=3, evidence={"by": name})
         journal.finish(name, outcome="upgraded", at_ns=9, report=None)
     say("done")
+
+
+def write_large_steps(directory):
+    """Write steps with large calls, each to its end, until killed."""
+    with Journal.open(directory) as journal:
+        journal.begin(operation("a"))
+        for number in range(1000):
+            signed = call(f"call {number}", body=os.urandom(BODY_BYTES))
+            step = journal.begin_step("a", name="x", leg="forward", at_ns=2, calls=[signed])
+            ended = [replace(signed, state="replied")]
+            journal.end_step("a", step.number, state="done", at_ns=3, evidence={}, calls=ended)
+            say("ended")
 
 
 def open_unprivileged(directory):
@@ -149,6 +162,7 @@ VERBS = {
     for verb in (
         begin_and_wait,
         write_steps,
+        write_large_steps,
         open_unprivileged,
         write_under_a_limit,
         write_on_a_full_disk,

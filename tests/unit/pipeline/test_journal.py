@@ -324,4 +324,4 @@ def test_the_tables_can_be_made_on_postgresql():
     assert "BYTEA" in text
     assert "began_at_ns BIGINT NOT NULL" in text
     assert "is_protected BOOLEAN NOT NULL" in text
-    assert len(made) == 5
+    assert len(made) == 6

@@ -293,38 +293,6 @@ def test_who_waits_too_long_for_another_process_is_told_so(tmp_path):
     assert (error.code, str(path) in error.message) == ("journal-busy", True)
 
 
-def contents(directory):
-    return b"".join(path.read_bytes() for path in directory.iterdir() if path.is_file())
-
-
-def test_no_byte_of_an_envelope_is_left_after_the_outcome(tmp_path):
-    directory = tmp_path / "state"
-    secret = b"the signed envelope "
-    calls = [call(f"call {n}", body=secret * (100 * 10**n)) for n in range(4)]
-    with Journal.open(directory) as journal:
-        journal.begin(operation("a"))
-        step = journal.begin_step("a", name="x", leg="forward", at_ns=2, calls=calls)
-        assert secret in contents(directory)
-        ended = [
-            call(f"call {n}", body=signed.body, state="replied") for n, signed in enumerate(calls)
-        ]
-        journal.end_step("a", step.number, state="done", at_ns=3, evidence={}, calls=ended)
-    assert secret not in contents(directory)
-
-
-def test_no_byte_of_an_envelope_is_left_when_its_operation_is_finished(tmp_path):
-    directory = tmp_path / "state"
-    secret = b"the signed envelope "
-    with Journal.open(directory) as journal, Journal.open(directory) as reader:
-        journal.begin(operation("a"))
-        journal.begin_step("a", name="x", leg="forward", at_ns=2, calls=[call(body=secret * 9999)])
-        assert secret in contents(directory)
-        assert reader.operation("a").outcome is None
-        journal.finish("a", outcome="unknown", at_ns=3, report=None)
-        assert secret not in contents(directory)
-        assert reader.operation("a").outcome == "unknown"
-
-
 @pytest.mark.parametrize(
     ("file_mode", "directory_mode"),
     [
