@@ -99,10 +99,11 @@ async def killed_at(place: Place, point, words):
     return was_killed(ran), ran
 
 
-async def survive(replica, story: Story, point, folder, *, is_certain=True):
+async def survive(replica, story: Story, point, folder, *, is_certain=True, then=None):
     """Kill the story's command at ``point``, bring it to its end, and see that all is well.
 
-    Where it is not certain that there is such a point, the command may have ended before.
+    Where it is not certain that there is such a point, the command may have ended before. ``then``
+    is a point at which whoever brings it to its end is killed as well, if it comes so far.
     """
     async with place_on(replica, folder) as place:
         words = await prepared(place, story)
@@ -110,6 +111,8 @@ async def survive(replica, story: Story, point, folder, *, is_certain=True):
         known = len(await operations(place))
         killed, ran = await killed_at(place, point, words)
         assert killed or (ran.code == story.code and not is_certain), f"not at {point}: {ran}"
+        if then is not None:
+            await killed_at(place, then, ("resume", "--module", place.module))
         await bring_to_end(place, story, words, known=known)
         await check(place, story, begun)
 

@@ -25,7 +25,7 @@ from tests.crash.stories import (
 
 pytestmark = pytest.mark.anyio
 
-SAMPLES = {UPGRADE: 7, SECOND: 2, LARGE: 2, WRONG: 5, RESTORE: 3, ROLLBACK: 3, CREATE: 2}
+SAMPLES = {UPGRADE: 6, SECOND: 2, LARGE: 2, WRONG: 3, RESTORE: 2, ROLLBACK: 2, CREATE: 1}
 POINTS_MIN = 20
 SEED = 1
 
@@ -107,7 +107,7 @@ async def lose_all(folder, losses):
 
 
 async def test_a_command_that_dies_with_its_call_is_brought_to_its_end(tmp_path, capsys):
-    tally = await lose_all(tmp_path, Chance(SEED).sample(LOSSES, 6))
+    tally = await lose_all(tmp_path, Chance(SEED).sample(LOSSES, 4))
     tally.show(capsys, "killed while the replica loses a call")
     assert not tally.failures
 

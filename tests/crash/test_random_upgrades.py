@@ -42,24 +42,22 @@ class Trial:
 
     @property
     def drawn(self):
-        """Story, point and faults."""
+        """The story, where it is killed, where its resume is killed, and the faults."""
         chance = Chance(self.seed)
-        point = chance.choose(
-            (
-                AtCall(
-                    number=1 + chance.below(12),
-                    method="",
-                    moment=chance.choose(("before", "after")),
-                ),
-                AtWrite(number=1 + chance.below(60), what=""),
-            )
-        )
-        faults = [hearing_fault(chance) for _ in range(1 + chance.below(4))]
-        return chance.choose(STORIES), point, faults
+        story, points = chance.choose(STORIES), [random_point(chance), random_point(chance)]
+        if chance.below(2):
+            points[1] = None
+        return story, *points, [hearing_fault(chance) for _ in range(1 + chance.below(4))]
 
     def __str__(self):
-        story, point, faults = self.drawn
-        return f"seed {self.seed}: {story}, {point}, faults {faults}"
+        story, point, then, faults = self.drawn
+        return f"seed {self.seed}: {story}, {point}, then {then}, faults {faults}"
+
+
+def random_point(chance):
+    moment = chance.choose(("before", "after"))
+    at_call = AtCall(number=1 + chance.below(12), method="", moment=moment)
+    return chance.choose((at_call, AtWrite(number=1 + chance.below(50), what="")))
 
 
 def hearing_fault(chance):
@@ -80,9 +78,9 @@ def hearing_fault(chance):
 
 async def try_all(folder, capsys, seeds):
     async def one(trial):
-        story, point, faults = trial.drawn
+        story, point, then, faults = trial.drawn
         async with replica_process(folder, *faults) as replica:
-            await survive(replica, story, point, folder, is_certain=False)
+            await survive(replica, story, point, folder, is_certain=False, then=then)
 
     tally = await each_of([Trial(seed) for seed in seeds], one)
     tally.show(capsys, "processes killed at random under faults")
