@@ -1,7 +1,7 @@
 """What an operation can do next, and how it can end."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, final
+from typing import Final, Literal, TypeAlias, final
 
 from juno_snap.pipeline.journal.records import Leg, StepRecord
 
@@ -18,6 +18,9 @@ Outcome: TypeAlias = Literal[
     "interrupted",
     "unknown",
 ]
+
+GOOD: Final[frozenset[Outcome]] = frozenset({"upgraded", "restored", "taken"})
+"""What was wanted."""
 
 
 @final

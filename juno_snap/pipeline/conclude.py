@@ -7,7 +7,7 @@ from juno_snap.errors import JunoSnapError
 from juno_snap.ids import Principal, SnapshotId
 from juno_snap.management.client import ManagementClient
 from juno_snap.management.types import Snapshot
-from juno_snap.pipeline.actions import Finish, Outcome
+from juno_snap.pipeline.actions import GOOD, Finish
 from juno_snap.pipeline.journal.records import SnapshotNote, StepRecord
 from juno_snap.pipeline.log import duration_ms
 from juno_snap.pipeline.next_action import DISTURBED, is_temporary
@@ -40,7 +40,6 @@ from juno_snap.pipeline.report import (
 )
 from juno_snap.units import NS_PER_MS
 
-GOOD: Final[frozenset[Outcome]] = frozenset({"upgraded", "restored", "taken"})
 TEMPORARY_HINT: Final = (
     "the network limits how often and how much it changes; wait some minutes and try again"
 )

@@ -47,7 +47,7 @@ HOLDS: Final = SAVES | {"stop", "install", "load"}
 
 DISTURBED: Final = "disturbed"
 HOOK_FAILED: Final = "hook-failed"
-VETOED: Final = "vetoed"
+VETOED: Final = "hook-vetoed"
 
 
 def next_action(
@@ -252,9 +252,9 @@ def _after_failure(progress: Progress, step: str, record: StepRecord) -> Action 
 
 def _give_up(progress: Progress, record: StepRecord) -> Action:
     """End an operation whose change was not made."""
-    outcome: Outcome = "failed"
-    if error_of_step(record) in {DISTURBED, VETOED}:
-        outcome = "refused"
+    error = error_of_step(record)
+    is_called_off = error == VETOED or (error == HOOK_FAILED and record.name == "stop")
+    outcome: Outcome = "refused" if is_called_off or error == DISTURBED else "failed"
     end = _end(progress, outcome, record)
     change = progress.program.change
     if not isinstance(end, Finish) or not isinstance(change, InstallChange):

@@ -11,12 +11,12 @@ from typing import Any, Final, TypeAlias, assert_never, final
 
 from juno_snap.errors import JunoSnapError
 from juno_snap.events import Observer, Waiting
-from juno_snap.pipeline.actions import ChainView, Do, Finish, Settle, Wait, Wish
+from juno_snap.pipeline.actions import GOOD, ChainView, Do, Finish, Settle, Wait, Wish
 from juno_snap.pipeline.deeds import Deeds
 from juno_snap.pipeline.hooks.model import HookContext, HookPoint
 from juno_snap.pipeline.journal.records import Leg, StepRecord, StepState
 from juno_snap.pipeline.log import OperationLog
-from juno_snap.pipeline.next_action import HOOK_FAILED, VETOED, next_action
+from juno_snap.pipeline.next_action import HOOK_FAILED, VETOED, is_temporary, next_action
 from juno_snap.pipeline.program import InstallChange, Program
 from juno_snap.pipeline.progress import CANCELLED, SENT_ONCE, Progress, open_call
 from juno_snap.pipeline.report import Evidence
@@ -263,9 +263,14 @@ class Run:
                 failed = ended
         return failed
 
+    def _first_failure(self) -> StepRecord | None:
+        """The first step that failed; of those that may yet pass only where no other did."""
+        failed = [r for r in self._log.records if r.state in {"failed", "unknown"}]
+        return next((r for r in failed if not is_temporary(r)), failed[0] if failed else None)
+
     def _context(self, point: HookPoint, outcome: str | None) -> HookContext:
         last = next((r for r in reversed(self._log.records) if r.name != "hook"), None)
-        failed = next((r for r in self._log.records if r.state in {"failed", "unknown"}), None)
+        failed = None if outcome in GOOD else self._first_failure()
         change = self._program.change
         is_after = point.startswith(("after-", "on-"))
         snapshots = self.progress.snapshots

@@ -24,6 +24,7 @@ from dataclasses import replace
 
 from juno_snap.pipeline.actions import ChainView, Do, Finish, Settle, Wait
 from juno_snap.pipeline.journal.records import StepRecord
+from juno_snap.pipeline.next_action import VETOED
 from juno_snap.pipeline.progress import BAD, ENDED_AFTER, NOT_EVALUATED, SAVES, SENT_ONCE
 from juno_snap.units import NS_PER_SECOND
 from tests.unit.pipeline.programs import BEGIN_NS, call_record
@@ -34,7 +35,7 @@ WORD = re.compile(
     rf"(?P<back><?)(?P<name>{NAME})(:(?P<more>\d+|{NAME}))?"
     r"(?P<end>\^!|\^\+\d+|\+\d+|[!~?.^-]|=[A-Za-z0-9-]+|@\d+)?$"
 )
-CODES = {"bad": BAD, "open": NOT_EVALUATED, "vetoed": "vetoed", "hook": "hook-failed"}
+CODES = {"bad": BAD, "open": NOT_EVALUATED, "vetoed": VETOED, "hook": "hook-failed"}
 VERSION = 20
 QUARTER_NS = NS_PER_SECOND // 4
 
