@@ -22,6 +22,7 @@ from juno_snap.pipeline.progress import (
     NOT_EVALUATED,
     SAVES,
     SENT_ONCE,
+    TIMED_OUT,
     Progress,
     certified_at_ns,
     open_call,
@@ -158,11 +159,14 @@ class Deeds:
     def _rejected(self, record: StepRecord, call: CallRecord, error: JunoSnapError) -> None:
         state = call_state_after(error)
         evidence = error_evidence(error)
-        if isinstance(error, RejectedError) and error.error_code == codes.STOP_TIMED_OUT:
+        timed_out = isinstance(error, RejectedError) and error.error_code == codes.STOP_TIMED_OUT
+        if timed_out:
             evidence = self._stop_timeout()
         now = self._log.of(record.number)
         if now.state == "failed":
             evidence = now.evidence
+        if timed_out:
+            evidence = {**evidence, TIMED_OUT: True}
         ended: StepState = "unknown" if state == "open" and now.state != "failed" else "failed"
         self._log.end(record.number, ended, evidence, calls=[replace(call, state=state)])
 

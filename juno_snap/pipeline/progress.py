@@ -17,6 +17,9 @@ others send may be sent again without harm."""
 SAVES: Final = frozenset({"snapshot", "safety-snapshot"})
 NOT_EVALUATED: Final = "not-evaluated"
 CANCELLED: Final = "cancelled"
+TIMED_OUT: Final = "network_timed_out"
+"""In the evidence of a stop: the network itself gave up waiting for it."""
+
 ENDED_AFTER: Final = "ended_after"
 """In the evidence of a stop: how many steps had been begun when its outcome was known."""
 
@@ -228,7 +231,10 @@ def _answers(start: StepRecord, stop: StepRecord) -> bool:
     the start has to be begun after the outcome of the stop was known, unless the stop was refused.
     """
     is_open = open_call(stop) is not None  # looked at again once its outcome is known
-    is_refused = any(call.state in {"rejected", "not-executed"} for call in stop.calls)
+    # One that the network gave up on was carried out as far as to leave the module stopping.
+    is_refused = TIMED_OUT not in stop.evidence and any(
+        call.state in {"rejected", "not-executed"} for call in stop.calls
+    )
     if is_open or is_refused:
         return start.number > stop.number
     return start.number > _known_at(stop)
