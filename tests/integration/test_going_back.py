@@ -8,7 +8,7 @@ from juno_snap.pipeline.report import OperationFailedError, OperationUnknownErro
 from juno_snap.pipeline.restore import prepare_rollback, run_restore
 from juno_snap.pipeline.snapshots import delete_snapshots
 from juno_snap.replica.server import run_replica
-from tests.integration.pipeline_world import document, set_document, upgraded, version
+from tests.integration.pipeline_world import document, grown, set_document, upgraded, version
 from tests.integration.release_world import (
     ALL_THERE,
     BAD,
@@ -89,6 +89,33 @@ async def test_who_installs_other_code_meanwhile_is_not_rolled_back(world, repli
     assert error.report.outcome == "failed"
     assert "somebody else" in error.message
     assert await world.look() == BAD
+
+
+async def test_what_is_written_after_the_safety_snapshot_is_not_lost_by_going_back(world, replica):
+    async def start_and_write(client):
+        await client.start_canister(world.module)
+        await set_document(client, world.module, "order", "for cake")
+
+    error = await world.fails(
+        OperationFailedError,
+        V3,
+        checks=(ALL_THERE,),
+        watcher=when("safety-snapshot", lambda: elsewhere(replica, start_and_write)),
+    )
+    assert (error.report.outcome, error.runs_old_code) == ("failed", False)
+    assert f"juno-snap rollback {error.report.facts.operation}" in error.hint
+    assert await world.look() == BAD
+    assert await document(world.client, world.module, "order") == "for cake"
+    assert (await rolled_back(world)).outcome == "restored"
+    assert await world.look() == OLD
+
+
+async def test_a_large_release_that_is_bad_leaves_no_chunks_behind(world):
+    error = await world.fails(OperationFailedError, grown(V3, 3), checks=(ALL_THERE,))
+    assert error.report.outcome == "rolled-back"
+    assert await world.look() == OLD
+    assert await world.client.stored_chunks(world.module) == ()
+    assert await world.snapshots() == [error.report.snapshot, error.report.safety_snapshot]
 
 
 # By hand
@@ -198,16 +225,22 @@ async def test_a_load_by_hand_waits_for_a_network_that_is_busy():
 # A node that lags behind
 
 
-async def test_a_node_that_lags_behind_rolls_nothing_back(tmp_path):
-    log = tmp_path / "requests.jsonl"
+async def test_a_node_that_lags_behind_rolls_nothing_back_and_resume_judges_later(tmp_path):
+    log, data, state = tmp_path / "requests.jsonl", tmp_path / "replica", tmp_path / "state"
     async with world_of(request_log=log) as world:
         await world.upgrade(checks=(ALL_THERE,))
     reads = reads_before_the_last_start(log)
-    async with world_of(f"old-state=1s+{reads}@read_state") as world:
+    async with world_of(f"old-state=1s+{reads}@read_state", directory=data, state=state) as world:
         error = await world.fails(OperationUnknownError, checks=(ALL_THERE,))
         assert error.report.outcome == "unknown"
         assert world.unfinished() == [error.report.facts.operation]
         assert await world.look() == NEW
+    async with world_of(directory=data, state=state, module=world.module) as world:
+        report = await world.resume()
+        assert report.outcome == "upgraded"
+        assert [check["ok"] for check in report.checks] == [True]
+        assert await world.look() == NEW
+        assert len(await world.snapshots()) == 1
 
 
 def reads_before_the_last_start(log):

@@ -145,6 +145,23 @@ async def test_all_slots_taken_and_protected_is_refused_before_anything_is_touch
     assert world.journal.history() == ()
 
 
+async def test_a_snapshot_that_the_cycles_do_not_pay_for_ends_with_the_old_code(world):
+    module, client = world.module, world.client
+    status = await client.canister_status(module)
+    # Enough for calls (some million each), not for a snapshot (some billion).
+    a_day = status.idle_cycles_burned_per_day
+    seconds = (status.cycles - 10**9) * 86_400 // a_day
+    await client.update_settings(module, CanisterSettings(freezing_threshold_seconds=seconds))
+    refused = await world.fails(PreconditionError)
+    assert refused.code == "not-enough-cycles"
+    error = await world.fails(OperationFailedError, force=True)
+    assert error.step == "snapshot"
+    assert error.runs_old_code
+    assert "cycles" in error.message
+    assert await world.look() == OLD
+    assert await world.snapshots() == []
+
+
 async def test_a_snapshot_refused_for_lack_of_cycles_is_no_way_on():
     async with world_of("reject=IC0207@call:take_canister_snapshot") as world:
         error = await world.fails(OperationFailedError)
