@@ -203,6 +203,22 @@ class OutcomeUnknownError(JunoSnapError):
         return {"request_id": self.request_id.hex(), "expires_at_ns": self.expires_at_ns}
 
 
+class BackupError(JunoSnapError):
+    """A backup cannot be used or written. ``path`` is the file or directory that it is about."""
+
+    default_code: ClassVar[str] = "backup"
+
+    def __init__(self, message: str, *, path: str, code: str = "", hint: str = "") -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.path = path
+
+    @property
+    @override
+    def fields(self) -> Mapping[str, object]:
+        """Where it lies."""
+        return {"path": self.path}
+
+
 class OperationError(JunoSnapError):
     """An operation on a module failed after it had begun to change something.
 

@@ -6,6 +6,7 @@ from typing import ClassVar, Final, final
 
 from juno_snap.cli.output import ResultLostError
 from juno_snap.errors import (
+    BackupError,
     ConfigError,
     DecodeError,
     IdentityError,
@@ -34,6 +35,7 @@ class ExitCode(IntEnum):
     CONFIGURATION = 10
     IDENTITY = 12
     TRUST = 13
+    BACKUP = 14
     RUNS_OLD_CODE = 15
     FAILED = 16
     UNKNOWN = 17
@@ -52,6 +54,7 @@ MEANINGS: Final[Mapping[ExitCode, str]] = {
     ExitCode.CONFIGURATION: "configuration",
     ExitCode.IDENTITY: "identity: no usable key, or one that may not do this",
     ExitCode.TRUST: "an answer of the network cannot be trusted",
+    ExitCode.BACKUP: "a backup cannot be used, or not be written",
     ExitCode.RUNS_OLD_CODE: "failed; the module runs its old code and data",
     ExitCode.FAILED: "failed, anything else; the hint says what to do",
     ExitCode.UNKNOWN: "the outcome is not known, or not evaluated; run: juno-snap resume",
@@ -80,6 +83,7 @@ CLASSES: Final[Mapping[type[JunoSnapError], ExitCode]] = {
     TrustError: ExitCode.TRUST,
     RejectedError: ExitCode.OTHER,
     OutcomeUnknownError: ExitCode.UNKNOWN,
+    BackupError: ExitCode.BACKUP,
     OperationError: ExitCode.FAILED,
     CancelledByPersonError: ExitCode.CANCELLED,
     ResultLostError: ExitCode.OTHER,

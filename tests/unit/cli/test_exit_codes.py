@@ -16,6 +16,7 @@ from juno_snap.cli.exit_codes import (
 )
 from juno_snap.cli.output import ResultLostError
 from juno_snap.errors import (
+    BackupError,
     ConfigError,
     DecodeError,
     IdentityError,
@@ -51,6 +52,7 @@ def failed(*, runs_old_code: bool) -> OperationError:
         (ConfigError("x"), 10),
         (IdentityError("x"), 12),
         (TrustError("x"), 13),
+        (BackupError("x", path="p"), 14),
         (TransportError("x", url="u"), 1),
         (DecodeError("x"), 1),
         (rejected("IC0503"), 1),
