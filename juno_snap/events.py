@@ -5,7 +5,7 @@ The library is silent: it hands these values to an ``Observer`` and never writes
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, final
 
 StepOutcome: TypeAlias = Literal["done", "failed", "skipped", "unknown"]
 """``unknown``: something was sent and no certified outcome came back; it is not failed."""
@@ -55,6 +55,28 @@ class Notice:
 
 Event: TypeAlias = StepStarted | StepFinished | BytesMoved | Waiting | Notice
 Observer: TypeAlias = Callable[[Event], None]
+
+
+@final
+class SteadyObserver:
+    """An observer whose errors end nothing: after the first one it is told no more.
+
+    A module that is down must not stay so because a progress bar broke.
+    """
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self.problem: Exception | None = None
+        """The error that it raised, if it did."""
+
+    def __call__(self, event: Event) -> None:
+        """Tell of ``event``."""
+        if self.problem is not None:
+            return
+        try:
+            self._observer(event)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the work goes on
+            self.problem = error
 
 
 def ignore_events(_event: Event) -> None:

@@ -97,7 +97,7 @@ async def conduct(
         _keep(workspace, beginning.materials)
         log = OperationLog(workspace.journal, new.id, (), clock=workspace.clock, observer=observer)
         log.take_over(beginning.observed, beginning.observed_at_ns)
-        run = Run(workspace, new.id, program, log, beginning.materials, observer=observer)
+        run = Run(workspace, new.id, program, log, beginning.materials)
         return await bring_to_end(workspace, new.id, program, log, run, wish="forward")
 
 
@@ -155,8 +155,7 @@ async def bring_to_end(
         message = f"the {program.kind} was left; go on with: juno-snap resume {operation}"
         raise OperationCancelledError(message, report=left.report()) from error
     is_cut_short = await _is_cut_short(run.run_last_hooks(finish))
-    warnings = () if log.broken is None else (f"the journal could not be written: {log.broken}",)
-    conclusion = Conclusion(operation, program, log.records, finish, warnings=warnings)
+    conclusion = Conclusion(operation, program, log.records, finish, warnings=_broken(log))
     is_cut_short |= await _is_cut_short(conclusion.inspect(workspace.client))
     report = conclusion.report()
     if finish.closes and log.broken is None:
@@ -164,7 +163,7 @@ async def bring_to_end(
             close(workspace, operation, finish.outcome, report)
         except JunoSnapError as problem:
             text = f"the end could not be written to the journal: {problem}"
-            run.observer(Notice(text=text, warning=True))
+            log.observer(Notice(text=text, warning=True))
     bad_end = conclusion.error(was_asked_back=wish == "back")
     if bad_end is not None:
         raise bad_end
@@ -181,6 +180,16 @@ async def _is_cut_short(work: Coroutine[Any, Any, None]) -> bool:
     except asyncio.CancelledError:
         return True
     return False
+
+
+def _broken(log: OperationLog) -> tuple[str, ...]:
+    """What failed beside the work itself."""
+    observer = log.observer.problem
+    problems = {
+        f"the journal could not be written: {log.broken}": log.broken,
+        f"its watcher failed, and was told no more: {observer!r}": observer,
+    }
+    return tuple(text for text, problem in problems.items() if problem is not None)
 
 
 def close(workspace: Workspace, operation: str, outcome: str, report: Report) -> None:

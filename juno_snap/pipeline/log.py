@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from juno_snap.clock import Clock
 from juno_snap.errors import JunoSnapError
-from juno_snap.events import Observer, StepFinished, StepOutcome, StepStarted
+from juno_snap.events import Observer, SteadyObserver, StepFinished, StepOutcome, StepStarted
 from juno_snap.pipeline.journal.records import (
     CallRecord,
     Leg,
@@ -32,6 +32,7 @@ RESCUE: Final = frozenset({"start", "settle", "wait", "hook"})
 class OperationLog:
     """What was done in one operation.
 
+    ``observer`` is told of everything, and ends nothing where it breaks itself.
     ``broken`` is the error that ended the writing, if one did: the run goes on in memory only until
     the module is started.
     """
@@ -48,7 +49,7 @@ class OperationLog:
         self._journal = journal
         self._operation = operation
         self._clock = clock
-        self._observer = observer
+        self.observer = SteadyObserver(observer)
         self.records: list[StepRecord] = list(records)
         self.broken: JunoSnapError | None = None
 
@@ -92,7 +93,7 @@ class OperationLog:
             record = replace(record, calls=())  # they will not be sent
         self.records.append(record)
         if name not in QUIET:
-            self._observer(StepStarted(step=name))
+            self.observer(StepStarted(step=name))
         if self.broken is not None and is_refused:
             raise self.broken
         return record
@@ -200,7 +201,7 @@ class OperationLog:
 
     def _tell(self, record: StepRecord) -> None:
         outcome: StepOutcome = "unknown" if record.state == "begun" else record.state
-        self._observer(
+        self.observer(
             StepFinished(
                 step=record.name,
                 outcome=outcome,

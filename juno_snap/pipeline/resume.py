@@ -54,12 +54,12 @@ async def resume(
             workspace.journal, begun.id, record.steps, clock=workspace.clock, observer=observer
         )
         if direction == "abandon":
-            return await _abandon(workspace, begun.id, program, log, observer=observer)
+            return await _abandon(workspace, begun.id, program, log)
         progress = Progress(program=program, records=record.steps)
         _check_direction(progress, direction)
         materials = _materials(workspace, program, progress, direction)
         chain = await _take_up(workspace, program, log)
-        run = Run(workspace, begun.id, program, log, materials, observer=observer)
+        run = Run(workspace, begun.id, program, log, materials)
         wish: Wish = "back" if direction == "back" else "forward"
         return await bring_to_end(workspace, begun.id, program, log, run, wish=wish, chain=chain)
 
@@ -166,8 +166,6 @@ async def _abandon(
     operation: str,
     program: Program,
     log: OperationLog,
-    *,
-    observer: Observer,
 ) -> Report:
     """Start the module where we may have stopped it, and close the operation whatever happens."""
     warnings = []
@@ -176,7 +174,7 @@ async def _abandon(
             await workspace.client.start_canister(program.module)
         except JunoSnapError as error:
             warnings.append(f"the module could not be started: {error}")
-            observer(Notice(text=warnings[0], warning=True))
+            log.observer(Notice(text=warnings[0], warning=True))
     finish = Finish("interrupted")
     conclusion = Conclusion(operation, program, log.records, finish, warnings=warnings)
     await conclusion.inspect(workspace.client)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeAlias, assert_never, final
 
 from juno_snap.errors import JunoSnapError
-from juno_snap.events import Observer, Waiting
+from juno_snap.events import Waiting
 from juno_snap.pipeline.actions import GOOD, ChainView, Do, Finish, Settle, Wait, Wish
 from juno_snap.pipeline.deeds import Deeds
 from juno_snap.pipeline.hooks.model import HookContext, HookPoint
@@ -49,23 +49,20 @@ class Run:
         program: Program,
         log: OperationLog,
         materials: Materials,
-        *,
-        observer: Observer,
     ) -> None:
         self._workspace = workspace
         self._operation = operation
         self._program = program
         self._log = log
-        self.observer = observer
         self._clock = workspace.clock
-        self._deeds = Deeds(workspace, operation, program, log, materials, observer=observer)
+        self._deeds = Deeds(workspace, operation, program, log, materials, observer=log.observer)
         self._settling = Settling(
             workspace.client,
             program,
             log,
             self._deeds,
             clock=workspace.clock,
-            observer=observer,
+            observer=log.observer,
         )
         self._wish: Wish = "forward"
         self._is_interrupted = False
@@ -222,7 +219,7 @@ class Run:
         end_ns = self._clock.monotonic_ns() + int(seconds * NS_PER_SECOND)
         left = seconds
         while left > 0:
-            self.observer(Waiting(reason=reason, remaining_seconds=left))
+            self._log.observer(Waiting(reason=reason, remaining_seconds=left))
             await self._clock.sleep(min(TICK_SECONDS, left))
             left = (end_ns - self._clock.monotonic_ns()) / NS_PER_SECOND
         self._log.end(record.number, "done", {"reason": reason, "seconds": seconds})

@@ -424,3 +424,21 @@ async def test_a_start_whose_answers_are_lost_is_asked_after():
     async with world_of("http-after=502@call:start_canister", call_ttl_seconds=3) as world:
         assert (await world.upgrade()).outcome == "upgraded"
         assert await world.look() == NEW
+
+
+# A caller with a bug
+
+
+@pytest.mark.parametrize("step", ["stop", "snapshot", "install", "start"])
+async def test_a_watcher_that_breaks_does_not_keep_the_module_down(world, step):
+    def break_for_good(event):
+        broken.extend([event] if getattr(event, "step", "") == step else [])
+        if broken:
+            raise ValueError("the progress bar is gone")
+
+    broken = []
+    report = await world.upgrade(watcher=break_for_good)
+    assert report.outcome == "upgraded"
+    assert any("the progress bar is gone" in warning for warning in report.facts.warnings)
+    assert len(broken) == 1
+    assert await world.look() == NEW
