@@ -164,7 +164,7 @@ class _Manifest(_Begun):
 
 def render_begun(description: Description) -> bytes:
     """The file that says which snapshot a directory is for."""
-    return _sealed(_description_json(description))
+    return sealed(_description_json(description))
 
 
 def parse_begun(data: bytes, place: Path) -> Description:
@@ -182,7 +182,7 @@ def parse_begun(data: bytes, place: Path) -> Description:
 
 def render_manifest(manifest: Manifest) -> bytes:
     """The file that makes a backup a finished one."""
-    return _sealed(
+    return sealed(
         {
             **_description_json(manifest.description),
             "code_hash": manifest.code_hash.hex(),
@@ -238,7 +238,8 @@ def _check_files(manifest: Manifest, place: Path) -> None:
             raise damaged(place, f"contradicts itself: the hash of {chunk_file(chunk)}")
 
 
-def _sealed(document: Mapping[str, object]) -> bytes:
+def sealed(document: Mapping[str, object]) -> bytes:
+    """``document`` as JSON that ends with the checksum of all before it."""
     text = json.dumps(document, indent=2).encode().removesuffix(b"\n}") + CHECKSUM_KEY
     return text + hashlib.sha256(text).hexdigest().encode() + CHECKSUM_END
 
@@ -250,7 +251,9 @@ def _check_seal(data: bytes, place: Path) -> None:
     except (ValueError, RecursionError):
         said = None
     version = said.get("version") if isinstance(said, dict) else None
-    if isinstance(version, int) and version > VERSION:
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise damaged(place, "is malformed: it does not say its version")
+    if version > VERSION:
         raise BackupError(
             f"{place} is of format {version}, and this program knows up to {VERSION}",
             path=str(place),
