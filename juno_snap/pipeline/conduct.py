@@ -91,6 +91,9 @@ async def conduct(
         refuse_unfinished(workspace, program.module)
         _check_nothing_between(workspace, beginning)
         workspace.journal.make_ready(JOURNAL_RESERVE_BYTES)
+        workspace.journal.forget_absent(
+            workspace.root_key, program.module, program.before.snapshots
+        )
         new = _new_operation(workspace, beginning)
         workspace.journal.begin(new)
         # Between the two, another operation with the same Wasm may have ended and let go of it.

@@ -187,7 +187,7 @@ def _taken_by(
     notes = workspace.journal.notes(workspace.root_key, module).values()
     taken = {
         note.operation: note.id
-        for note in notes
+        for note in sorted(notes, key=lambda note: note.id)  # one run may have taken it again
         if note.purpose == "upgrade" and note.operation is not None
     }
     if operation is None:
