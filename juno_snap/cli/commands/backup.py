@@ -1,0 +1,251 @@
+"""``juno-snap backup``: verify, list, prune and convert copies of module snapshots.
+
+None of these needs a network.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import typer
+from rich.console import Group, RenderableType
+
+from juno_snap.backup.catalogue import Entry, Pruning, list_backups, plan_pruning, prune
+from juno_snap.backup.convert import convert_backup
+from juno_snap.backup.model import Description
+from juno_snap.backup.reader import Backup
+from juno_snap.backup.retention import Rules
+from juno_snap.backup.verify import Verification, verify_backup
+from juno_snap.cli.options import ChangeOptions, CommonOptions, spread
+from juno_snap.cli.session import Session
+from juno_snap.cli.tables import facts, listing, moment, size
+from juno_snap.ids import SnapshotId
+from juno_snap.pipeline.report import rfc3339
+
+group: Final = typer.Typer(no_args_is_help=True)
+
+Document = dict[str, object]
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of one backup.")]
+BACKUPS_FOLDER: Final = "backups"
+"""In the state directory: where backups lie unless somebody says otherwise."""
+
+
+def register(app: typer.Typer, name: str, line: str) -> None:
+    """Add the group."""
+    app.add_typer(group, name=name, help=line)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionOptions:
+    """Which backups to keep; of each module for itself."""
+
+    keep_last: Annotated[int, typer.Option(min=0, metavar="N", help="The N newest.")] = 0
+    keep_daily: Annotated[
+        int, typer.Option(min=0, metavar="N", help="The newest of each of N days.")
+    ] = 0
+    keep_weekly: Annotated[
+        int, typer.Option(min=0, metavar="N", help="The newest of each of N weeks.")
+    ] = 0
+    keep_monthly: Annotated[
+        int, typer.Option(min=0, metavar="N", help="The newest of each of N months.")
+    ] = 0
+
+
+@group.command("verify")
+@spread
+def verify(common: CommonOptions, directory: Directory) -> None:
+    """Read all of a backup and compare it with its digests and with itself."""
+    session = Session(common)
+    with session.output.watch() as observer:
+        verification = verify_backup(directory, observer=observer)
+    session.output.report(
+        {"verification": _verification_json(verification)},
+        lambda: _verification_told(verification),
+    )
+    verification.require_sound()
+
+
+@group.command("list")
+@spread
+def list_all(
+    common: CommonOptions,
+    root: Annotated[
+        Path | None,
+        typer.Argument(metavar="[ROOT]", help="Where to look. [default: backups in the state]"),
+    ] = None,
+) -> None:
+    """The backups in a directory and below it, the newest first; sizes are looked at, no digests.
+
+    Those of icp, dfx and Juno are listed, too.
+    """
+    session = Session(common)
+    place = root or session.state / BACKUPS_FOLDER
+    found = list_backups(place) if root or place.is_dir() else ()
+    document = {"root": str(place), "backups": [_entry_json(each) for each in found]}
+    headings = ["PATH", "MODULE", "SNAPSHOT", "TAKEN", "SIZE", "LABEL", "STATE"]
+    session.output.show(document, lambda: listing(headings, _entry_rows(found)))
+
+
+@group.command("prune")
+@spread
+def prune_all(
+    common: CommonOptions,
+    change: ChangeOptions,
+    rules: RetentionOptions,
+    root: Annotated[Path, typer.Argument(metavar="ROOT", help="Where to look.")],
+) -> None:
+    """Remove backups that no rule keeps. The newest that stays is verified before.
+
+    A backup with a label, or of a protected snapshot, stays; so does what is unfinished, damaged,
+    or made by another tool. Days, weeks and months are those of UTC.
+    """
+    session = Session(common)
+    kept = Rules(
+        last=rules.keep_last,
+        daily=rules.keep_daily,
+        weekly=rules.keep_weekly,
+        monthly=rules.keep_monthly,
+    )
+    pruning = plan_pruning(root, kept)
+    document = _pruning_json(root, pruning, dry_run=change.dry_run)
+    if change.dry_run or not pruning.going:
+        session.output.show(document, lambda: _pruning_told(pruning, "would be removed"))
+        return
+    session.confirm(f"remove {len(pruning.going)} backups, {size(pruning.freed_bytes)}?")
+    with session.output.watch() as observer:
+        left = prune(pruning, observer=observer)
+    for path in left:
+        session.output.warn(f"{path} stays: it has files that do not belong to the backup")
+    session.output.report(document, lambda: _pruning_told(pruning, "removed"))
+
+
+@group.command("convert")
+@spread
+def convert(
+    common: CommonOptions,
+    directory: Directory,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A directory that is not there yet.")],
+    layout: Annotated[
+        Literal["icp", "juno"],
+        typer.Option("--format", help="Whose: that of icp-cli and dfx, or Juno's."),
+    ],
+    snapshot: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="The snapshot's id, where the backup does not say it."),
+    ] = None,
+) -> None:
+    """Write a backup as another tool reads it. What that cannot carry is refused or said."""
+    session = Session(common)
+    named = None if snapshot is None else SnapshotId.parse(snapshot)
+    with session.output.watch() as observer:
+        converted = convert_backup(directory, out, to=layout, snapshot=named, observer=observer)
+    document = _backup_json(converted.backup)
+    remarks = list(converted.remarks)
+    session.output.report(
+        {"backup": document, "remarks": remarks},
+        lambda: facts([*document.items(), *(("remark", each) for each in remarks)]),
+    )
+
+
+def _description_json(description: Description | None) -> Document:
+    if description is None:
+        names = ("module", "snapshot", "network", "taken_at", "label", "protected")
+        return dict.fromkeys(names)
+    return {
+        "module": None if description.module is None else str(description.module),
+        "snapshot": None if description.snapshot is None else str(description.snapshot),
+        "network": description.network or None,
+        "taken_at": rfc3339(description.metadata.taken_at_ns),
+        "label": description.label or None,
+        "protected": description.is_protected,
+    }
+
+
+def _backup_json(backup: Backup) -> Document:
+    return {
+        "path": str(backup.path),
+        "format": backup.layout,
+        **_description_json(backup.description),
+        "module_hash": None if backup.manifest is None else backup.manifest.code_hash.hex(),
+        "total_size_bytes": backup.total_size_bytes,
+    }
+
+
+def _verification_json(verification: Verification) -> Document:
+    return {
+        **_backup_json(verification.backup),
+        "ok": verification.is_sound,
+        "files": len(verification.backup.files),
+        "findings": [
+            {"file": each.file, "problem": each.problem} for each in verification.findings
+        ],
+        "remarks": list(verification.remarks),
+    }
+
+
+def _verification_told(verification: Verification) -> RenderableType:
+    backup = verification.backup
+    found = facts(
+        [
+            *_backup_json(backup).items(),
+            ("sound", verification.is_sound),
+            *(("remark", each) for each in verification.remarks),
+        ]
+    )
+    if verification.is_sound:
+        return found
+    rows = [(each.file, each.problem) for each in verification.findings]
+    return Group(found, listing(["FILE", "PROBLEM"], rows))
+
+
+def _entry_json(entry: Entry) -> Document:
+    return {
+        "path": str(entry.path),
+        "format": entry.layout,
+        "state": entry.state,
+        **_description_json(entry.description),
+        "total_size_bytes": entry.total_size_bytes,
+        "problem": entry.problem or None,
+    }
+
+
+def _entry_rows(found: tuple[Entry, ...]) -> Iterator[tuple[object, ...]]:
+    for each in found:
+        said = each.description
+        yield (
+            each.path,
+            said and said.module,
+            said and said.snapshot,
+            said and moment(said.metadata.taken_at_ns),
+            None if each.total_size_bytes is None else size(each.total_size_bytes),
+            said and (said.label or None),
+            each.state if each.layout == "juno-snap" else f"{each.state}, {each.layout}",
+        )
+
+
+def _pruning_json(root: Path, pruning: Pruning, *, dry_run: bool) -> Document:
+    return {
+        "root": str(root),
+        "dry_run": dry_run,
+        "kept": [
+            {"path": str(each.candidate.path), "reasons": list(each.reasons)}
+            for each in pruning.verdicts
+            if each.stays
+        ],
+        "removed": [str(path) for path in pruning.going],
+        "freed_bytes": pruning.freed_bytes,
+    }
+
+
+def _pruning_told(pruning: Pruning, going: str) -> RenderableType:
+    rows = [
+        (
+            each.candidate.path,
+            moment(each.candidate.taken_at_ns),
+            size(pruning.sizes[each.candidate.path]),
+            ", ".join(each.reasons) or going,
+        )
+        for each in pruning.verdicts
+    ]
+    return listing(["PATH", "TAKEN", "SIZE", "KEPT AS"], rows)
