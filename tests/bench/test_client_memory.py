@@ -23,6 +23,7 @@ from juno_snap.management.client import ManagementClient
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.upgrade import upgrade
 from juno_snap.pipeline.wasm_file import read_wasm_file
+from juno_snap.pipeline.workspace import Workspace
 
 async def main(url, root_key, pem, module, wasm):
     options = AgentOptions(url=url, root_key=bytes.fromhex(root_key))
@@ -31,7 +32,7 @@ async def main(url, root_key, pem, module, wasm):
         target = Principal.parse(module)
         await client.canister_status(target)
         if wasm:
-            await upgrade(at(client), target, UpgradeRequest(), read_wasm_file(Path(wasm)))
+            await upgrade(Workspace.in_memory(client), target, UpgradeRequest(), read_wasm_file(Path(wasm)))
 
 asyncio.run(main(*sys.argv[1:]))
 status = Path("/proc/self/status").read_text()
