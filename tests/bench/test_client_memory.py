@@ -32,7 +32,8 @@ async def main(url, root_key, pem, module, wasm):
         target = Principal.parse(module)
         await client.canister_status(target)
         if wasm:
-            await upgrade(Workspace.in_memory(client), target, UpgradeRequest(), read_wasm_file(Path(wasm)))
+            workspace = Workspace.in_memory(client)
+            await upgrade(workspace, target, UpgradeRequest(), read_wasm_file(Path(wasm)))
 
 asyncio.run(main(*sys.argv[1:]))
 status = Path("/proc/self/status").read_text()
