@@ -132,7 +132,7 @@ def remove_backup(path: Path) -> bool:
     """
     backup = open_backup(path)
     names = [each.name for each in backup.files if each.name != layout.BEGUN]
-    for name in (layout.MANIFEST, *names, layout.BEGUN):
+    for name in (layout.MANIFEST, *names, layout.SLICES, layout.BEGUN):
         with writing(path / name):
             (path / name).unlink(missing_ok=True)
             if name == layout.MANIFEST:

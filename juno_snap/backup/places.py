@@ -111,6 +111,16 @@ def damaged(place: Path, problem: str) -> BackupError:
     )
 
 
+def unwanted(place: Path, problem: str) -> BackupError:
+    """The error for something that came and is not what was asked for."""
+    return BackupError(
+        f"{place} {problem}",
+        path=str(place),
+        code="backup-wrong-data",
+        hint="run the command again; what has arrived stays",
+    )
+
+
 @contextlib.contextmanager
 def reading(place: Path) -> Iterator[None]:
     """Errors of the operating system while ``place`` is read, as ours."""

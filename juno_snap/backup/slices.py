@@ -15,7 +15,7 @@ from typing import Final, final
 
 from juno_snap.backup.layout import SLICE_BYTES, Slice, slices_of
 from juno_snap.backup.model import PARTS, Part
-from juno_snap.backup.places import damaged, writing
+from juno_snap.backup.places import damaged, unwanted, writing
 
 LINE: Final = re.compile(rb"(wasm_module|wasm_memory|stable_memory) (\d{1,20}) ([0-9a-f]{8})")
 
@@ -76,11 +76,12 @@ class PartFile:
 
     def believe(self, claims: Mapping[int, int]) -> None:
         """Take over the slices that are there as ``claims`` have it: offset and CRC-32."""
-        for each in slices_of(self.part, self.size_bytes):
-            if each.offset in claims:
+        for offset in sorted(claims):
+            each = self._slice_at(offset)
+            if each is not None:
                 data = self._read(each)
-                if len(data) == each.size and zlib.crc32(data) == claims[each.offset]:
-                    self._note(each, data, claims[each.offset])
+                if len(data) == each.size and zlib.crc32(data) == claims[offset]:
+                    self._note(each, data, claims[offset])
 
     def write(self, offset: int, data: bytes) -> int | None:
         """Put a slice at its place; its CRC-32, or None where it was there before.
@@ -90,7 +91,7 @@ class PartFile:
         """
         wanted = self._slice_at(offset)
         if wanted is None or wanted.size != len(data):
-            raise damaged(self.place, f"has no slice of {len(data)} bytes at byte {offset}")
+            raise unwanted(self.place, f"has no slice of {len(data)} bytes at byte {offset}")
         if offset in self._arrived:
             return None
         view = memoryview(data)

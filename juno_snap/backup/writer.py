@@ -16,7 +16,7 @@ from juno_snap.backup import layout
 from juno_snap.backup.formats import icp
 from juno_snap.backup.layout import FileEntry, Manifest, Slice
 from juno_snap.backup.model import PARTS, Description, Part, chunk_problem, problems_of
-from juno_snap.backup.places import blocks, damaged, is_there, read_small, writing
+from juno_snap.backup.places import blocks, is_there, read_small, unwanted, writing
 from juno_snap.backup.slices import PartFile, log_line, logged
 from juno_snap.errors import BackupError, LockedError
 from juno_snap.files import (
@@ -134,9 +134,9 @@ class BackupWriter:
         place = self.directory / layout.chunk_file(chunk_hash)
         wanted = self.description.metadata.wasm_chunk_store
         if chunk_hash not in wanted or hashlib.sha256(data).digest() != chunk_hash:
-            raise damaged(place, "would not have the content its hash says")
+            raise unwanted(place, "would not have the content its hash says")
         if problem := chunk_problem(len(data)):
-            raise damaged(place, f"would be {problem}")
+            raise unwanted(place, f"would be {problem}")
         with writing(place):
             write_private(place, data)
         self._chunks[chunk_hash] = len(data)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from juno_snap.backup.catalogue import list_backups, plan_pruning, prune, remove_backup
 from juno_snap.backup.convert import convert_backup
-from juno_snap.backup.layout import FILES, MANIFEST
+from juno_snap.backup.layout import FILES, MANIFEST, SLICES
 from juno_snap.backup.retention import Candidate, Rules, judge
+from juno_snap.backup.verify import verify_backup
 from juno_snap.backup.writer import BackupWriter
 from juno_snap.errors import BackupError, InputError, NotFoundError
 from juno_snap.ids import Principal
@@ -158,6 +159,12 @@ def test_pruning_removes_what_no_rule_keeps(root):
     assert prune(pruning) == ()
     assert not any(path.exists() for path in pruning.going)
     assert plan_pruning(root, Rules(last=1)).going == ()
+
+
+def test_a_log_that_a_kill_left_behind_is_no_file_of_others(root):
+    (root / str(MODULE) / "day-0" / SLICES).write_bytes(b"wasm_module 0 00000000\n")
+    assert verify_backup(root / str(MODULE) / "day-0").remarks == ()
+    assert prune(plan_pruning(root, Rules(last=1))) == ()
 
 
 def test_nothing_goes_when_what_would_stay_is_not_sound(root):
