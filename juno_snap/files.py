@@ -103,7 +103,11 @@ def lock_file(path: Path, *, purpose: str, details: str = "") -> Iterator[None]:
         file.truncate()
         file.write(f"pid {os.getpid()}{details}\n")
         file.flush()
-        yield
+        try:
+            yield
+        finally:
+            # Closing lets go only once no child, forked a moment ago, has the file open too.
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _sync(path: Path, flags: int) -> None:

@@ -70,6 +70,23 @@ def test_the_system_lets_go_of_what_a_killed_process_held(tmp_path):
             pass
 
 
+def test_a_child_forked_while_it_was_held_does_not_hold_it_on(tmp_path):
+    ends, waits = os.pipe()
+    with lock(tmp_path):
+        child = os.fork()
+        if not child:
+            os.close(waits)
+            os.read(ends, 1)
+            os._exit(0)
+    os.close(ends)
+    try:
+        with lock(tmp_path):
+            pass
+    finally:
+        os.close(waits)
+        os.waitpid(child, 0)
+
+
 def test_what_is_kept_comes_back_by_its_hash(tmp_path):
     vault = Vault(tmp_path / "state")
     sha256 = vault.keep(b"\0asm code")
