@@ -231,7 +231,7 @@ class Place:
         return [
             line
             for line in lines
-            if line["kind"] == "call" and line["effective_canister"] == str(self.module)
+            if line["kind"] == "call" and line.get("effective_canister") == str(self.module)
         ]
 
 
@@ -249,10 +249,20 @@ async def place_on(replica, folder):
                 await ended_at_once(process)
 
 
+def send(process, number):
+    """Send a signal, unless the end of ``process`` is known.
+
+    The process object's own way looks whether it has ended, and so takes its exit code away from
+    the event loop, which then does not know it.
+    """
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
+
+
 async def ended_at_once(process):
     """Nothing of ``process`` is left on return."""
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
+    send(process, signal.SIGKILL)
     await process.wait()
 
 
@@ -262,8 +272,7 @@ async def ended(process):
         async with asyncio.timeout(PATIENCE_SECONDS):
             out, err = await process.communicate()
     except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        send(process, signal.SIGKILL)
         raise
     return Ran(code=process.returncode, out=out.decode(), err=err.decode())
 

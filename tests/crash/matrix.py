@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 
-from tests.crash.crash_world import Place, ended, place_on, was_killed
+from tests.crash.crash_world import Place, ended, ended_at_once, place_on, was_killed
 from tests.crash.gate import LostError
 from tests.crash.stories import Story
 
@@ -86,8 +86,7 @@ async def killed_at(place: Place, point, words):
     async def watch(passing):
         if not point.is_met(passing) or process.returncode is not None:
             return
-        process.kill()
-        await process.wait()
+        await ended_at_once(process)
         if point.moment != "during":
             raise LostError
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.chance import Chance
-from tests.crash.crash_world import PATIENCE_SECONDS, ended, place_on, replica_process
+from tests.crash.crash_world import PATIENCE_SECONDS, ended, place_on, replica_process, send
 from tests.crash.gate import LostError
 from tests.crash.matrix import bring_to_end, check, each_of, prepared
 from tests.crash.stories import INTERRUPTED, UPGRADE, upgrade_words
@@ -98,7 +98,7 @@ async def send_all(process, end, pauses):
     ):
         if end.done():
             break
-        process.send_signal(number)
+        send(process, number)
         await asyncio.wait({end}, timeout=pause or PATIENCE_SECONDS)
     return await end
 
@@ -110,7 +110,7 @@ async def test_an_interrupt_alone_leaves_the_module_running(tmp_path, step):
         before = place.executed()
         meeting = Meeting(step, place)
         process, end = await begun(place, words, meeting)
-        process.send_signal(signal.SIGINT)
+        send(process, signal.SIGINT)
         meeting.over.set()
         ran = await end
         assert ran.code == CANCELLED, ran
