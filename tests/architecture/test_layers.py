@@ -6,7 +6,7 @@ import pytest
 
 from tests.architecture.imports import PACKAGE, all_imports, module_name, source_files
 
-BASE = {"errors", "units", "ids", "clock", "events", "files", "version"}
+BASE = {"errors", "units", "ids", "clock", "events", "files", "processes", "version"}
 LAYERS = {
     "base": {"base"},
     "wire": {"base", "wire"},
