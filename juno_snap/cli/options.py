@@ -51,6 +51,26 @@ class CommonOptions:
             rich_help_panel=SHARED,
         ),
     ] = None
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            "-m",
+            "--mode",
+            metavar="NAME",
+            help="Which environment of a Juno project: production, if not said. [JUNO_SNAP_MODE]",
+            rich_help_panel=SHARED,
+        ),
+    ] = None
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "-p",
+            "--profile",
+            metavar="NAME",
+            help="Which of the Juno CLI's logins. [JUNO_SNAP_PROFILE]",
+            rich_help_panel=SHARED,
+        ),
+    ] = None
     json: Annotated[
         bool,
         typer.Option(
@@ -115,7 +135,7 @@ class ModuleOptions:
         typer.Option(
             "-t",
             "--target",
-            help="The module that is configured under the name of its role.",
+            help="The one of that role: from juno-snap.toml, or for the mode from juno.config.",
             rich_help_panel=MODULE,
         ),
     ] = None

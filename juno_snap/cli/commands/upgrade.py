@@ -18,7 +18,8 @@ from juno_snap.cli.operations import (
 )
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
 from juno_snap.cli.session import Session
-from juno_snap.cli.wiring import Connection, ModuleChoice, connect
+from juno_snap.cli.targets import ModuleChoice
+from juno_snap.cli.wiring import Connection, connect
 from juno_snap.errors import InputError
 from juno_snap.library.configured import checks_for
 from juno_snap.pipeline.checks.parse import parse_check
@@ -185,7 +186,7 @@ def upgrade(
 
     async def work() -> Report | None:
         async with connect(session, changes=True, dry_run=change.dry_run) as connection:
-            choice = connection.module(module)
+            choice = await connection.module(module)
             workspace = connection.workspace(choice)
             asked = _with_configured_checks(session, choice, request)
             with session.output.watch() as observer:
