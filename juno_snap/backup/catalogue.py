@@ -84,7 +84,8 @@ def plan_pruning(root: Path, rules: Rules) -> Pruning:
         raise InputError(
             "no rule says which backups to keep",
             code="no-rule",
-            hint="say --keep-last, --keep-daily, --keep-weekly or --keep-monthly",
+            hint="say --keep-last, --keep-daily, --keep-weekly or --keep-monthly, or write them "
+            "into the table retention of juno-snap.toml",
         )
     candidates, sizes = [], {}
     for each in list_backups(root):

@@ -151,9 +151,13 @@ class ChangeOptions:
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:
-    """``command`` with its dataclass parameters spread into options of their own."""
+    """``command`` with its dataclass parameters spread into options of their own.
+
+    Where the command has an option of its own by the name of a shared one, that one is left out.
+    """
     signature = inspect.signature(command)
     hints = get_type_hints(command, include_extras=True)
+    taken = {name for name in signature.parameters if not dataclasses.is_dataclass(hints[name])}
     groups: dict[str, type] = {}
     own: list[inspect.Parameter] = []
     shared: list[inspect.Parameter] = []
@@ -161,7 +165,7 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
         kind = hints[name]
         if dataclasses.is_dataclass(kind) and isinstance(kind, type):
             groups[name] = kind
-            shared += _parameters(kind)
+            shared += [each for each in _parameters(kind) if each.name not in taken]
         else:
             plain = inspect.Parameter.KEYWORD_ONLY
             own.append(parameter.replace(annotation=kind, kind=plain))
@@ -169,7 +173,13 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def spread_command(**values: object) -> None:
         filled = {
-            name: kind(**{field.name: values.pop(field.name) for field in dataclasses.fields(kind)})
+            name: kind(
+                **{
+                    field.name: values.pop(field.name)
+                    for field in dataclasses.fields(kind)
+                    if field.name not in taken
+                }
+            )
             for name, kind in groups.items()
         }
         command(**filled, **values)

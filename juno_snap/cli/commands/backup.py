@@ -41,20 +41,18 @@ def register(app: typer.Typer, name: str, line: str) -> None:
 class RetentionOptions:
     """Which backups to keep; of each module for itself. What is not said is the configuration's."""
 
-    keep_last: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="The N newest. [retention.keep_last]")
-    ] = None
+    keep_last: Annotated[int | None, typer.Option(min=0, metavar="N", help="The N newest.")] = None
     keep_daily: Annotated[
         int | None,
-        typer.Option(min=0, metavar="N", help="The newest of each of N days. [retention.…]"),
+        typer.Option(min=0, metavar="N", help="The newest of each of N days."),
     ] = None
     keep_weekly: Annotated[
         int | None,
-        typer.Option(min=0, metavar="N", help="The newest of each of N weeks. [retention.…]"),
+        typer.Option(min=0, metavar="N", help="The newest of each of N weeks."),
     ] = None
     keep_monthly: Annotated[
         int | None,
-        typer.Option(min=0, metavar="N", help="The newest of each of N months. [retention.…]"),
+        typer.Option(min=0, metavar="N", help="The newest of each of N months."),
     ] = None
 
     def rules(self, configured: RetentionSettings) -> Rules:
@@ -117,7 +115,8 @@ def prune_all(
     """Remove backups that no rule keeps. The newest that stays is verified before.
 
     A backup with a label, or of a protected snapshot, stays; so does what is unfinished, damaged,
-    or made by another tool. Days, weeks and months are those of UTC.
+    or made by another tool. Days, weeks and months are those of UTC. A rule that is not said is
+    that of the table retention in juno-snap.toml.
     """
     session = Session(common)
     pruning = plan_pruning(root, rules.rules(session.settings.retention))
