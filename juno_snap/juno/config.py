@@ -160,7 +160,7 @@ def parse_config(document: object, file: Path) -> JunoConfig:
     """
     if not isinstance(document, dict):
         raise ConfigError(
-            f"{file} does not give an object",
+            f"{file}: does not give an object",
             source=str(file),
             code="juno-config",
             hint='it has to hold or export one, such as {"satellite": {"id": "…"}}',

@@ -35,6 +35,9 @@ STRIP_FLAG: Final = "--experimental-strip-types"
 
 NAMED_ERROR: Final = re.compile(r"(Uncaught )?\w*(Error|Exception)( \[\w+\])?:")
 
+NOT_A_REASON: Final = ("at ", "Node.js v", "}", "(Use `node ")
+"""Beginnings of what Node prints below an error."""
+
 OTHERWISE: Final = (
     "say --module ID, or write the id into juno-snap.toml ([modules.NAME] with canister and role)"
 )
@@ -171,7 +174,7 @@ def _reason(ran: CommandResult) -> str:
     """The line of Node's that names the error, else the last one."""
     lines = [line.strip() for line in ran.output.splitlines() if line.strip()]
     named = [line for line in lines if NAMED_ERROR.match(line)]
-    uncaught = [line for line in lines if not line.startswith(("at ", "Node.js v", "}"))]
+    uncaught = [line for line in lines if not line.startswith(NOT_A_REASON)]
     said = next(iter(named or reversed(uncaught)), f"Node ended with exit code {ran.exit_code}")
     return said[:MESSAGE_MAX_CHARACTERS]
 
