@@ -239,8 +239,8 @@ def _warnings_of_project(
         if entry is not None and entry.canister != found.id:
             key = f"modules.{entry.name}.canister"
             said = f"{settings.origin_of(key)}: {key}"
-            other = f"{config.file}: {found.key}"
-            yield f"-t {target} is {entry.canister} ({said}), not {found.id} ({other})"
+            elsewhere = f"{config.file}: {found.key}"
+            yield f"-t {target} is {entry.canister} ({said}), not {found.id} ({elsewhere})"
 
 
 def _keys_now(config: JunoConfig, mode: str) -> set[str]:
