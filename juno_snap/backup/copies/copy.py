@@ -135,7 +135,8 @@ class _Voyage:
             self._source.reading(item.source.name) as source,
             self._target.writing(item.target) as sink,
         ):
-            incoming, outgoing = Incoming(source, self._tell), Outgoing(sink)
+            incoming = Incoming(source, self._tell, item.source.size_bytes)
+            outgoing = Outgoing(sink)
             self._journey.transform(incoming, outgoing, place)
             incoming.drain()
             outgoing.flush()

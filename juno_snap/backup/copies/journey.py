@@ -14,7 +14,7 @@ from juno_snap.backup.copies.listing import (
     digest_of_recipients,
     parse_listing,
 )
-from juno_snap.backup.copies.stores import Incoming, Outgoing, Store, read_small
+from juno_snap.backup.copies.stores import Incoming, Outgoing, Store, read_small, require_same
 from juno_snap.backup.layout import FileEntry, Manifest
 from juno_snap.backup.places import damaged, require_directory
 from juno_snap.errors import BackupError, InputError
@@ -115,9 +115,12 @@ def _from_encrypted(source: Store, identity_file: Path | None) -> Journey:
             transform=_as_it_is,
         )
     decrypt = decrypting(identity_file)
-    plain = _decrypted(source, f"{layout.MANIFEST}{SUFFIX}", decrypt)
-    manifest = layout.parse_manifest(plain, f"{source.label}/{layout.MANIFEST}{SUFFIX}")
     there = {each.name: each for each in files}
+    sealed = there.get(f"{layout.MANIFEST}{SUFFIX}")
+    if sealed is None:
+        raise damaged(place, "contradicts itself: it lists no manifest")
+    plain = _decrypted(source, sealed, decrypt)
+    manifest = layout.parse_manifest(plain, f"{source.label}/{sealed.name}")
     wanted = [layout.MANIFEST, *(each.name for each in manifest.files)]
     if sorted(there) != sorted(f"{name}{SUFFIX}" for name in wanted):
         raise damaged(place, "contradicts the manifest: it lists other files")
@@ -133,12 +136,12 @@ def _from_encrypted(source: Store, identity_file: Path | None) -> Journey:
     )
 
 
-def _decrypted(source: Store, name: str, decrypt: Transform) -> bytes:
+def _decrypted(source: Store, entry: FileEntry, decrypt: Transform) -> bytes:
     """A small encrypted file, in memory."""
-    whole = io.BytesIO()
-    incoming = Incoming(io.BytesIO(read_small(source, name)), lambda _: None)
+    data, whole = read_small(source, entry.name), io.BytesIO()
+    require_same(_entry(entry.name, data), entry, source)
     outgoing = Outgoing(whole)
-    decrypt(incoming, outgoing, f"{source.label}/{name}")
+    decrypt(Incoming(io.BytesIO(data), lambda _: None), outgoing, f"{source.label}/{entry.name}")
     outgoing.flush()
     return whole.getvalue()
 

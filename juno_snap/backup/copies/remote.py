@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from juno_snap.backup.copies.stores import DirectoryStore, Guarded, Sink, Source, Store
+from juno_snap.backup.copies.stores import (
+    DirectoryStore,
+    GuardedSink,
+    GuardedSource,
+    Sink,
+    Source,
+    Store,
+)
 from juno_snap.errors import BackupError, InputError, JunoSnapError, PreconditionError
 
 if TYPE_CHECKING:
@@ -135,7 +142,7 @@ class RemoteStore:
         with self._failing():
             file = self._files.open(self._path(name), "rb")
         try:
-            yield Guarded(file, self._failing)
+            yield GuardedSource(file, self._failing)
         finally:
             with contextlib.suppress(Exception):  # all that counts has been read
                 file.close()
@@ -146,7 +153,7 @@ class RemoteStore:
         with self._failing():
             file = self._files.open(self._path(name), "wb")
         try:
-            yield Guarded(file, self._failing)
+            yield GuardedSink(file, self._failing)
             with self._failing():
                 file.close()
         except BaseException:
@@ -199,10 +206,8 @@ class RemoteStore:
                 path=self.label,
                 code="destination-refused" if refused else "destination-failed",
                 hint=(
-                    "look at the credentials and permissions; they come from FSSPEC_* variables "
-                    "or ~/.config/fsspec"
-                    if refused
-                    else "look at the address and the server, and run the same command again"
+                    f"look at {'' if refused else 'the address, the server and '}the credentials, "
+                    "which come from FSSPEC_* variables or ~/.config/fsspec; then run it again"
                 ),
             ) from error
 

@@ -4,11 +4,12 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from io import FileIO
 from pathlib import Path
-from typing import Final, Protocol, final
+from typing import Final, Protocol, TypeAlias, final
 
 from juno_snap.backup import layout
 from juno_snap.backup.layout import FileEntry
@@ -86,25 +87,36 @@ class Store(Protocol):
         ...
 
 
-@final
-class Guarded:
-    """A file whose every read and write turns foreign errors into ours."""
+Guard: TypeAlias = Callable[[], AbstractContextManager[None]]
+"""Turns foreign errors within it into ours."""
 
-    def __init__(
-        self, file: Source | Sink, guard: Callable[[], AbstractContextManager[None]]
-    ) -> None:
+
+@final
+class GuardedSource:
+    """A file whose every read is guarded."""
+
+    def __init__(self, file: Source, guard: Guard) -> None:
         self._file = file
         self._guard = guard
 
     def read(self, size: int, /) -> bytes:
         """See ``Source``."""
         with self._guard():
-            return self._file.read(size)  # type: ignore[union-attr]  # only a Source is read
+            return self._file.read(size)
+
+
+@final
+class GuardedSink:
+    """A file whose every write is guarded."""
+
+    def __init__(self, file: Sink, guard: Guard) -> None:
+        self._file = file
+        self._guard = guard
 
     def write(self, data: bytes, /) -> None:
         """See ``Sink``."""
         with self._guard():
-            self._file.write(data)  # type: ignore[union-attr]  # only a Sink is written
+            self._file.write(data)
 
 
 @final
@@ -147,7 +159,7 @@ class DirectoryStore:
     def reading(self, name: str) -> Iterator[Source]:
         """See ``Store``."""
         with opened(self.folder, name) as file:
-            yield Guarded(file, lambda: reading(self.folder / name))
+            yield GuardedSource(file, lambda: reading(self.folder / name))
 
     @contextlib.contextmanager
     def writing(self, name: str) -> Iterator[Sink]:
@@ -157,7 +169,7 @@ class DirectoryStore:
         with writing(place):
             file = FileIO(os.open(place, flags, 0o600), "wb")
         with file:
-            yield Guarded(_Whole(file), lambda: writing(place))
+            yield GuardedSink(_Whole(file), lambda: writing(place))
             with writing(place):
                 os.fsync(file.fileno())
 
@@ -208,11 +220,17 @@ class DirectoryStore:
 
 @final
 class Incoming:
-    """A source that counts and digests what is read, however small the helpings."""
+    """A source that counts and digests what is read, however small the helpings.
 
-    def __init__(self, source: Source, tell: Callable[[int], None]) -> None:
+    It ends where more than ``limit_bytes`` have come; size and digest are wrong then.
+    """
+
+    def __init__(
+        self, source: Source, tell: Callable[[int], None], limit_bytes: int = sys.maxsize
+    ) -> None:
         self._source = source
         self._tell = tell
+        self._limit_bytes = limit_bytes
         self._block = memoryview(b"")
         self._digest = hashlib.sha256()
         self.size_bytes = 0
@@ -239,12 +257,14 @@ class Incoming:
     def _fetch(self) -> bytes:
         try:
             data = self._source.read(BLOCK_BYTES)
+            self._digest.update(data)
+            self.size_bytes += len(data)
+            if self.size_bytes > self._limit_bytes:
+                return b""  # too long already: it must not fill the other place
+            self._tell(self.size_bytes)
         except BaseException as error:
             self.problem = error
             raise
-        self._digest.update(data)
-        self.size_bytes += len(data)
-        self._tell(self.size_bytes)
         return data
 
 
