@@ -59,13 +59,14 @@ def backup(place):
 
 
 def test_a_backup_goes_to_a_server_and_comes_back_as_it_was(server, backup, place):
-    url = f"{server}/deep/er place"
+    url, files = f"{server}/deep/er place", content(backup)
     assert ask("backup", "copy", backup, url)["copy"] == {
         "target": url,
-        "is_encrypted": False,
+        "encrypted": False,
         "files": 7,
         "sent": 7,
-        "size_bytes": sum(map(len, content(backup).values())) - (backup / MANIFEST).stat().st_size,
+        "total_size_bytes": sum(map(len, content(backup).values()))
+        - (backup / MANIFEST).stat().st_size,
     }
     assert content(place / "stored/deep/er place") == content(backup)
     assert ask("backup", "copy", backup, url)["copy"]["sent"] == 0
@@ -76,8 +77,8 @@ def test_a_backup_goes_to_a_server_and_comes_back_as_it_was(server, backup, plac
 
 
 def test_it_goes_from_server_to_server_and_by_a_child_process(server, backup, place):
-    assert run_child("backup", "copy", backup, f"{server}/one").code == 0
-    assert run_child("backup", "copy", f"{server}/one", f"{server}/two").code == 0
+    ask("backup", "copy", backup, f"{server}/one")
+    ask("backup", "copy", f"{server}/one", f"{server}/two")
     ran = run_child("backup", "copy", f"{server}/two", "file://" + str(place / "back"))
     assert (ran.code, ran.err) == (0, "")
     assert content(place / "back") == content(backup)
@@ -238,4 +239,10 @@ def test_an_sftp_server_stores_a_backup_and_only_a_known_host_is_trusted(
 
 def test_a_copy_is_told_to_a_person(backup):
     ran = juno_snap("backup", "copy", backup, "there")
-    assert (ran.code, "sent now   7" in ran.out) == (0, True)
+    assert (ran.code, "5.8 MiB" in ran.out) == (0, True)
+
+
+@pytest.mark.parametrize("words", [("nowhere", "there"), ("backup", "there")])
+def test_a_file_of_keys_that_is_not_there_is_code_4(backup, words, place):
+    ran = refuse("backup", "copy", *words, "--recipients-file", "no-keys")
+    assert (ran.code, (place / "there").exists()) == (4, False)

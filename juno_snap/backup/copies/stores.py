@@ -142,12 +142,9 @@ class DirectoryStore:
         self.label = str(folder)
 
     def is_empty(self) -> bool:
-        """See ``Store``. What a crash left of the first list does not count."""
-        if not os.path.lexists(self.folder):
-            return True
+        """See ``Store``."""
         with reading(self.folder):
-            names = [each.name for each in self.folder.iterdir()]
-        return all(name.startswith(f".{layout.COPYING}.") for name in names)
+            return not (os.path.lexists(self.folder) and any(self.folder.iterdir()))
 
     def size(self, name: str) -> int | None:
         """See ``Store``."""
@@ -201,9 +198,17 @@ class DirectoryStore:
                     f"another process copies to {self.folder}",
                     hint="wait for it to end, or stop it",
                 ) from error
+            self._sweep()
             yield
         finally:
             os.close(descriptor)
+
+    def _sweep(self) -> None:
+        """Remove what a crash left of lists, which get their name only when whole."""
+        with writing(self.folder):
+            for name in (layout.COPYING, layout.ENCRYPTED):
+                for torn in self.folder.glob(f".{name}.*"):
+                    torn.unlink()
 
     def make_folder(self, name: str) -> None:
         """See ``Store``."""

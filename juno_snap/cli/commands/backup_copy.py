@@ -1,13 +1,13 @@
 """``juno-snap backup copy``: a backup at another place, and encrypted if wanted."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from juno_snap.backup.copies.age import read_recipients
-from juno_snap.backup.copies.copy import Copied, copy_backup
+from juno_snap.backup.copies.copy import copy_backup
 from juno_snap.backup.copies.remote import open_store
 from juno_snap.cli.options import CommonOptions, spread
 from juno_snap.cli.session import Session
@@ -63,14 +63,12 @@ def copy(
             read_back=not no_read_back,
             observer=observer,
         )
-    session.output.report({"copy": asdict(copied)}, lambda: facts(_told(copied)))
-
-
-def _told(copied: Copied) -> list[tuple[str, object]]:
-    return [
-        ("target", copied.target),
-        ("encrypted", copied.is_encrypted),
-        ("files", copied.files),
-        ("sent now", copied.sent),
-        ("size", size(copied.size_bytes)),
-    ]
+    document = {
+        "target": copied.target,
+        "encrypted": copied.is_encrypted,
+        "files": copied.files,
+        "sent": copied.sent,
+        "total_size_bytes": copied.size_bytes,
+    }
+    told = {**document, "total_size_bytes": size(copied.size_bytes)}
+    session.output.report({"copy": document}, lambda: facts(told.items()))

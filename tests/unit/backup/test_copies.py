@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -186,6 +187,41 @@ def test_what_is_no_backup_of_ours_is_refused(backup, tmp_path):
         copy(tmp_path / "nowhere", tmp_path / "copy")
 
 
+KILLED = """
+import os, signal, sys
+from tests.unit.backup.test_copies import copy
+def observe(event):
+    if event.what == "copy" and event.done_bytes >= int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+copy(*sys.argv[1:3], observer=observe)
+"""
+
+
+def run_program(program, *words):
+    """In another process, which may die or have other limits."""
+    return subprocess.run(
+        [sys.executable, "-c", program, *map(str, words)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_killed_copy_goes_on(backup, tmp_path):
+    target = tmp_path / "copy"
+    total_bytes = sum(map(len, content(backup).values()))
+    for part in range(4):
+        ran = run_program(KILLED, backup, target, total_bytes * part // 4)
+        assert ran.returncode == -signal.SIGKILL, ran.stderr
+        (target / f".{COPYING}.torn").write_bytes(b"as a crash leaves it")
+        with pytest.raises(BackupError) as caught:
+            verify_backup(target)
+        assert caught.value.code == "backup-unfinished"
+    assert 0 < copy(backup, target).sent < 7
+    assert content(target) == content(backup)
+
+
 FULL = """
 import resource, sys
 from tests.unit.backup.test_copies import copy
@@ -200,13 +236,7 @@ except BackupError as error:
 
 def test_a_file_that_may_not_grow_leaves_what_can_be_taken_up(backup, tmp_path):
     target = tmp_path / "copy"
-    ran = subprocess.run(
-        [sys.executable, "-c", FULL, backup, target],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = run_program(FULL, backup, target)
     there = target / FILES["wasm_memory"]
     assert ran.stdout.split() == ["backup-not-written", str(there)], ran.stderr
     assert copy(backup, target).sent == 6
