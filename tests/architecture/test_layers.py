@@ -51,6 +51,8 @@ FENCES = {
         "juno_snap.pipeline.journal.access", "juno_snap.pipeline.journal.database",
         "juno_snap.pipeline.journal.schema", "juno_snap.pipeline.journal.store",
     },
+    "fsspec": {"juno_snap.backup.copies.remote"},
+    "pyrage": {"juno_snap.backup.copies.age"},
     "pytest": {"juno_snap.pytest_plugin"},
     "typer": {"juno_snap.cli"},
     "click": {"juno_snap.cli"},
@@ -126,7 +128,10 @@ def test_no_import_cycles():
 
 
 def test_the_command_line_starts_without_heavy_packages():
-    heavy = {"wasmtime", "sqlalchemy", "httpx", "ic", "starlette", "uvicorn", "cryptography"}
+    heavy = {
+        "wasmtime", "sqlalchemy", "httpx", "ic", "starlette", "uvicorn", "cryptography", "fsspec",
+        "pyrage",
+    }  # fmt: skip
     early = [
         f"{found.importer}:{found.line} imports {found.imported}"
         for found in all_imports()

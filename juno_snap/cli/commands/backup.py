@@ -17,6 +17,7 @@ from juno_snap.backup.model import Description
 from juno_snap.backup.reader import Backup
 from juno_snap.backup.retention import Rules
 from juno_snap.backup.verify import Verification, verify_backup
+from juno_snap.cli.commands import backup_copy
 from juno_snap.cli.options import ChangeOptions, CommonOptions, spread
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, listing, moment, size
@@ -25,6 +26,7 @@ from juno_snap.pipeline.report import rfc3339
 from juno_snap.settings.model import RetentionSettings
 
 group: Final = typer.Typer(no_args_is_help=True)
+group.command("copy")(backup_copy.copy)
 
 Document = dict[str, object]
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of one backup.")]
