@@ -61,7 +61,7 @@ def check(common: CommonOptions) -> None:
     if settings.default_network not in {None, LOCAL}:
         network = choose_network(settings, session.find_local)
     if settings.default_identity:
-        identities.choose(settings, network)
+        identities.choose(settings, network, session.login)
     check_operations(settings)
     warnings = list(_warnings(settings))
     for warning in warnings:
@@ -78,8 +78,12 @@ def _warnings(settings: Settings) -> Iterator[str]:
         yield f"nothing reads {name}: is it misspelt?"
     yield from _warnings_of_operations(settings)
     for name, configured in settings.identities.items():
-        key_file = configured.key_file or key_file_of(settings.state_directory, name)
-        for file in (key_file, configured.password_file, configured.delegation_file):
+        own = None if configured.key else key_file_of(settings.state_directory, name)
+        for file in (
+            configured.key_file or own,
+            configured.password_file,
+            configured.delegation_file,
+        ):
             if file is None:
                 continue
             if not file.is_file():

@@ -16,8 +16,8 @@ from juno_snap.agent.identity import (
     generate_ed25519,
     load_pem,
 )
-from juno_snap.agent.signing import sign_request
 from juno_snap.agent.pem import CURVE_ORDERS
+from juno_snap.agent.signing import sign_request
 from juno_snap.errors import IdentityError
 from juno_snap.ids import ANONYMOUS, Principal
 from juno_snap.wire.envelope import CallContent, decode_envelope
