@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from juno_snap.agent.root_key import MAINNET_ROOT_KEY
 from juno_snap.errors import IdentityError, NotFoundError
-from juno_snap.juno.credentials.login import Login
+from juno_snap.juno.credentials.login import PRODUCTION, Login
 from juno_snap.juno.credentials.store import TokenStore, find_store, store_file
 from juno_snap.juno.credentials.tools import ToolKey, tool_key
 from juno_snap.library.address import pinned_key
@@ -62,13 +62,20 @@ class Reference:
         return self.stored.principal, self.stored.kind
 
 
-def choose(settings: Settings, network: Network | None, login: Login) -> Reference:
+def login_here() -> Login:
+    """Which login of Juno's CLI is meant."""
+    mode, profile = (os.environ.get(f"JUNO_SNAP_{name}") for name in ("MODE", "PROFILE"))
+    return Login(mode=mode or PRODUCTION, profile=profile or None)
+
+
+def choose(settings: Settings, network: Network | None) -> Reference:
     """Which identity commands sign with; nothing is opened or made.
 
     Raises:
         IdentityError: None was chosen where one must be, the chosen one does not exist, or it must
             not be used on this network unasked.
     """
+    login = login_here()
     origin = settings.origin_of("default_identity")
     chosen = settings.default_identity
     if os.environ.get(TOKEN_VARIABLE) and origin not in STRONGER_THAN_TOKEN:

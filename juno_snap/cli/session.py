@@ -13,7 +13,6 @@ from juno_snap.cli import running
 from juno_snap.cli.options import CommonOptions
 from juno_snap.cli.output import Output, OutputOptions
 from juno_snap.errors import PreconditionError
-from juno_snap.juno.credentials.login import PRODUCTION, Login
 from juno_snap.replica.background import find_running
 from juno_snap.settings.load import load_settings
 from juno_snap.settings.model import Settings
@@ -60,12 +59,6 @@ class Session:
     def state(self) -> Path:
         """Where state lives."""
         return self.settings.state_directory
-
-    @property
-    def login(self) -> Login:
-        """Which login of Juno's CLI was meant."""
-        mode, profile = (os.environ.get(f"JUNO_SNAP_{name}") for name in ("MODE", "PROFILE"))
-        return Login(mode=mode or PRODUCTION, profile=profile or None)
 
     def network(self) -> Network:
         """The network that was chosen."""

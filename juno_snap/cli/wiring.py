@@ -157,7 +157,7 @@ async def connect(
             something on mainnet.
     """
     network = session.network()
-    reference = identities.choose(session.settings, network, session.login)
+    reference = identities.choose(session.settings, network)
     identity = unlocking.open_identity(reference, session.settings, session.output)
     options = AgentOptions(
         url=network.url,

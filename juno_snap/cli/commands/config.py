@@ -61,7 +61,7 @@ def check(common: CommonOptions) -> None:
     if settings.default_network not in {None, LOCAL}:
         network = choose_network(settings, session.find_local)
     if settings.default_identity:
-        identities.choose(settings, network, session.login)
+        identities.choose(settings, network)
     check_operations(settings)
     warnings = list(_warnings(settings))
     for warning in warnings:

@@ -51,7 +51,7 @@ def list_identities(common: CommonOptions) -> None:
     """
     session = Session(common)
     rows = [*_stored(session), *_configured(session)]
-    kept, segments = _logins(session)
+    kept, segments = _logins()
     rows += [*kept, *_of_tool("icp"), *_of_tool("dfx")]
     document = {
         "identities": rows,
@@ -68,7 +68,7 @@ def list_identities(common: CommonOptions) -> None:
 def show(common: CommonOptions) -> None:
     """The identity that commands would sign with. Needs no network and makes no key."""
     session = Session(common)
-    reference = identities.choose(session.settings, _network(session), session.login)
+    reference = identities.choose(session.settings, _network(session))
     if not reference.is_made:
         raise IdentityError(
             "there is no identity yet",
@@ -143,15 +143,16 @@ def _configured(session: Session) -> Iterator[Row]:
             yield _closed(name, "elsewhere", configured.key)
 
 
-def _logins(session: Session) -> tuple[list[Row], tuple[Segment, ...]]:
+def _logins() -> tuple[list[Row], tuple[Segment, ...]]:
     """The key in ``JUNO_TOKEN``, that of the login, and the modules that the login is for."""
     rows: list[Row] = []
     token = os.environ.get(identities.TOKEN_VARIABLE)
     if token:
         rows.append(_row(JUNO_TOKEN, identities.TOKEN_VARIABLE, partial(read_token, token)))
-    source = str(store_file(session.login))
+    login = identities.login_here()
+    source = str(store_file(login))
     try:
-        store = find_store(session.login)
+        store = find_store(login)
     except (IdentityError, NotFoundError) as error:
         return [*rows, _closed(JUNO_STORE, error.code, source)], ()
     if store is None:

@@ -51,15 +51,15 @@ def test_each_mode_and_profile_has_its_own_store(mode, profile, name):
 @pytest.mark.parametrize(
     ("platform", "environment", "file"),
     [
-        ("linux", {}, "/home/a/.config/juno-nodejs/config.json"),
+        ("linux", {}, "/a/.config/juno-nodejs/config.json"),
         ("linux", {"XDG_CONFIG_HOME": "/etc/a"}, "/etc/a/juno-nodejs/config.json"),
-        ("darwin", {}, "/home/a/Library/Preferences/juno-nodejs/config.json"),
-        ("win32", {}, "/home/a/AppData/Roaming/juno-nodejs/Config/config.json"),
+        ("darwin", {}, "/a/Library/Preferences/juno-nodejs/config.json"),
+        ("win32", {}, "/a/AppData/Roaming/juno-nodejs/Config/config.json"),
         ("win32", {"APPDATA": "/roaming"}, "/roaming/juno-nodejs/Config/config.json"),
     ],
 )
 def test_each_platform_has_its_own_place(platform, environment, file):
-    found = store_file(LOGIN, {"HOME": "/home/a", **environment}, platform=platform)
+    found = store_file(LOGIN, {"HOME": "/a", **environment}, platform=platform)
     assert found == Path(file)
 
 

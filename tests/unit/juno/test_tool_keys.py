@@ -139,10 +139,10 @@ def test_a_missing_name_is_told_with_those_that_there_are(icp_home):
 
 
 def test_each_platform_has_its_own_place():
-    home = {"HOME": "/home/a"}
-    assert icp_folder(home, platform="linux") == Path("/home/a/.local/share/icp-cli/identity")
-    mac = Path("/home/a/Library/Application Support/org.dfinity.icp-cli/identity")
+    home = {"HOME": "/a"}
+    assert icp_folder(home, platform="linux") == Path("/a/.local/share/icp-cli/identity")
+    mac = Path("/a/Library/Application Support/org.dfinity.icp-cli/identity")
     assert icp_folder(home, platform="darwin") == mac
     said = {**home, "XDG_DATA_HOME": "/data"}
     assert icp_folder(said, platform="linux") == Path("/data/icp-cli/identity")
-    assert dfx_folder(home) == Path("/home/a/.config/dfx/identity")
+    assert dfx_folder(home) == Path("/a/.config/dfx/identity")
