@@ -1,8 +1,9 @@
 """What is Juno's own: how its projects and tools say things.
 
 In here: ``config`` (the ids and ports of a project's ``juno.config``) and ``config_code`` (the same
-where it is code, through the user's Node). ``pipeline``, ``flow`` and ``cli`` may import it; it
-knows the network's layers, but neither settings nor operations. Decisions about ``juno.config``:
+where it is code, through the user's Node); ``credentials`` (keys on this machine). ``pipeline``,
+``flow`` and ``cli`` may import it; it knows the network's layers, but neither settings nor
+operations. Decisions about ``juno.config``:
 
 * Names are tried in Juno's order: ``juno.config`` as ts, js, mjs, cjs, then ``juno.json``, then
   ``juno.config.json``. Juno looks in the working directory only. This does so first, and then goes
