@@ -38,6 +38,8 @@ class Workspace:
     protected: frozenset[SnapshotId] = frozenset()
     """Snapshots that the configuration protects."""
     clock: Clock = field(default_factory=system_clock)
+    is_rehearsal: bool = False
+    """Only the hooks that are marked for it run, and are told so."""
 
     @classmethod
     def in_memory(cls, client: ManagementClient, *, clock: Clock | None = None) -> "Workspace":

@@ -6,6 +6,7 @@ from typing import Final, final
 from juno_snap.ids import Principal
 from juno_snap.replica.execution.code import InstalledCode
 from juno_snap.replica.reject import Reject
+from juno_snap.replica.rules import INSTALL_INSTRUCTIONS
 from juno_snap.replica.runtime import Instance
 from juno_snap.replica.stable import StableOverlay
 from juno_snap.replica.system_api.calls import drop_draft
@@ -26,8 +27,7 @@ class Limits:
 
     update_instructions: int = 40_000_000_000
     query_instructions: int = 5_000_000_000
-    install_instructions: int = 300_000_000_000
-    """For all stages of an install or upgrade together."""
+    install_instructions: int = INSTALL_INSTRUCTIONS
     inspect_instructions: int = 200_000_000
     cleanup_percent: int = 5
     """Of the instructions of a callback: kept back for the cleanup. Source: dfinity/ic,
