@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "snapshot": "Take, list, show, restore and delete module snapshots.",
     "backup": "Verify, list, prune and convert copies of snapshots off the chain.",
     "upgrade": "Change a module's code, with a snapshot before and the start after.",
+    "rehearse": "An upgrade on a local copy of the module's state; the network stays as it is.",
     "rollback": "Bring a module back to the snapshot that an upgrade took.",
     "resume": "Bring an interrupted operation to its end.",
     "history": "What was done: operations, their steps, and what is unfinished.",
