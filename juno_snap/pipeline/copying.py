@@ -1,9 +1,7 @@
 """A copy of a module on another network: made of a backup, under the module's own canister id."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
-from typing import Final, TypeVar, final
+from dataclasses import dataclass, replace
+from typing import Final, final
 
 from juno_snap.agent.identity import Identity
 from juno_snap.backup.layout import Slice
@@ -17,12 +15,10 @@ from juno_snap.management.limits import CONTROLLERS_MAX
 from juno_snap.management.types import (
     CanisterSettings,
     DefiniteSettings,
-    Global,
-    GlobalTimer,
     SnapshotUpload,
 )
-
-T = TypeVar("T")
+from juno_snap.pipeline.snapshot_content import upload_of
+from juno_snap.pipeline.window import Job, in_window
 
 CALLS_AT_ONCE: Final = 8
 """Slices under way at a time, each held about three times."""
@@ -87,45 +83,10 @@ async def make_copy(
         ) from error
 
 
-async def in_parallel(work: Callable[[T], Awaitable[None]], items: Iterable[T]) -> None:
-    """Do ``work`` for each item, a few at a time; after the first that fails nothing is begun.
-
-    Raises:
-        Whatever that one raised.
-    """
-    waiting = iter(items)
-
-    async def go_on() -> None:
-        for item in waiting:
-            await work(item)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(CALLS_AT_ONCE):
-                group.create_task(go_on())
-    except BaseExceptionGroup as errors:
-        raise _first(errors) from None
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    first = errors.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
-
-
 def _upload_of(metadata: Metadata, *, knows_settings: bool) -> SnapshotUpload:
-    timer = metadata.global_timer
-    return SnapshotUpload(
-        wasm_module_bytes=metadata.wasm_module_bytes,
-        globals=tuple(Global(each.kind, each.value) for each in metadata.globals),
-        wasm_memory_bytes=metadata.wasm_memory_bytes,
-        stable_memory_bytes=metadata.stable_memory_bytes,
-        certified_data=metadata.certified_data,
-        global_timer=None if timer is None else GlobalTimer(timer.active_at_ns),
-        # It has to agree with limits that are part of the settings.
-        on_low_wasm_memory_hook_status=metadata.on_low_wasm_memory_hook_status
-        if knows_settings
-        else None,
-    )
+    upload = upload_of(metadata)
+    # It has to agree with limits that are part of the settings.
+    return upload if knows_settings else replace(upload, on_low_wasm_memory_hook_status=None)
 
 
 async def _send_data(
@@ -139,19 +100,27 @@ async def _send_data(
     total_bytes = backup.description.metadata.data_bytes
     done_bytes = 0
 
-    async def send(each: Slice) -> None:
-        nonlocal done_bytes
-        data = backup.read(each.part, each.offset, each.size)
-        if data.strip(b"\0"):  # what is not uploaded is zero
-            await client.upload_canister_snapshot_data(
-                module, snapshot, data, part=each.part, offset_bytes=each.offset
-            )
-        done_bytes += each.size
-        observer(BytesMoved(what="copy", done_bytes=done_bytes, total_bytes=total_bytes))
+    def sending(each: Slice) -> Job:
+        async def send() -> None:
+            nonlocal done_bytes
+            data = backup.read(each.part, each.offset, each.size)
+            if data.strip(b"\0"):  # what is not uploaded is zero
+                await client.upload_canister_snapshot_data(
+                    module, snapshot, data, part=each.part, offset_bytes=each.offset
+                )
+            done_bytes += each.size
+            observer(BytesMoved(what="copy", done_bytes=done_bytes, total_bytes=total_bytes))
 
-    async def send_chunk(chunk_hash: bytes) -> None:
-        chunk = backup.chunk(chunk_hash)
-        await client.upload_canister_snapshot_chunk(module, snapshot, chunk)
+        return send
 
-    await in_parallel(send, (each for part in PARTS for each in backup.slices(part)))
-    await in_parallel(send_chunk, backup.description.metadata.wasm_chunk_store)
+    def sending_chunk(chunk_hash: bytes) -> Job:
+        async def send() -> None:
+            chunk = backup.chunk(chunk_hash)
+            await client.upload_canister_snapshot_chunk(module, snapshot, chunk)
+
+        return send
+
+    slices = (each for part in PARTS for each in backup.slices(part))
+    await in_window(client.agent, map(sending, slices), most=CALLS_AT_ONCE)
+    chunks = backup.description.metadata.wasm_chunk_store
+    await in_window(client.agent, map(sending_chunk, chunks), most=CALLS_AT_ONCE)

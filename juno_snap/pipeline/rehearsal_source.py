@@ -6,30 +6,28 @@ state directory, for their owner only, one for each module: a newer one takes th
 """
 
 import contextlib
-import hashlib
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
-from juno_snap.backup.layout import MANIFEST, Slice
-from juno_snap.backup.model import Description, Global, GlobalTimer, Metadata
-from juno_snap.backup.writer import BackupWriter
+from juno_snap.backup.layout import MANIFEST
 from juno_snap.errors import JunoSnapError
-from juno_snap.events import BytesMoved, Notice, Observer, ignore_events
+from juno_snap.events import Notice, Observer, ignore_events
 from juno_snap.files import lock_file, make_private_folders
 from juno_snap.ids import Principal, SnapshotId
-from juno_snap.management.client import ManagementClient
-from juno_snap.management.types import SnapshotMetadata
-from juno_snap.pipeline.copying import Original, in_parallel
+from juno_snap.pipeline.copying import Original
 from juno_snap.pipeline.create import prepare_create, run_create
+from juno_snap.pipeline.download import download_snapshot
 from juno_snap.pipeline.notes import note_of
 from juno_snap.pipeline.observe import check_controller
+from juno_snap.pipeline.program import Program
+from juno_snap.pipeline.report import OperationFailedError, OperationRefusedError
 from juno_snap.pipeline.resolve import resolve_snapshot
+from juno_snap.pipeline.resume import resume
 from juno_snap.pipeline.snapshots import delete_snapshots, list_snapshots
 from juno_snap.pipeline.workspace import Workspace
-from juno_snap.version import __version__
 
 COPIES_FOLDER: Final = "rehearsals"
 COMPILED_FOLDER: Final = "compiled"
@@ -59,6 +57,25 @@ def compiled_folder(state: Path) -> Path:
     folder = state / COPIES_FOLDER / COMPILED_FOLDER
     make_private_folders(folder)
     return folder
+
+
+async def end_interrupted(
+    workspace: Workspace, module: Principal, *, observer: Observer = ignore_events
+) -> None:
+    """Bring to its end what a rehearsal was doing to ``module`` when it was killed.
+
+    Then it stands in the way of nothing, and the next rehearsal deletes the snapshot.
+
+    Raises:
+        LockedError: That rehearsal, or another operation, is at it.
+        OperationUnknownError: The network does not tell what became of it.
+    """
+    for record in workspace.journal.unfinished(workspace.root_key, module):
+        save = Program.from_json(record.begun.program).save
+        if save is not None and save.purpose == "rehearsal":
+            # However it ends: it is over, and nobody waits for it.
+            with contextlib.suppress(OperationFailedError, OperationRefusedError):
+                await resume(workspace, operation=record.begun.id, observer=observer)
 
 
 @contextlib.asynccontextmanager
@@ -101,7 +118,7 @@ def _place(workspace: Workspace, module: Principal) -> Iterator[Path]:
         with tempfile.TemporaryDirectory() as passing:
             yield Path(passing)
         return
-    network = hashlib.sha256(workspace.root_key).hexdigest()[:16]
+    network = workspace.root_key_sha256.hex()[:16]
     folder = workspace.state / COPIES_FOLDER / f"{module}-{network}"
     make_private_folders(workspace.state, folder.parent, folder)
     with lock_file(folder / ".lock", purpose=f"a rehearsal of {module}"):
@@ -125,12 +142,12 @@ async def _fetched(
     if chosen is not None:
         directory = folder / str(chosen)
         if not (directory / MANIFEST).exists():
-            await _fetch(workspace, module, chosen, directory, observer=observer)
+            await download_snapshot(workspace, module, chosen, directory, observer=observer)
         return directory
     taken = await _take(workspace, module, observer=observer)
     try:
         directory = folder / str(taken)
-        await _fetch(workspace, module, taken, directory, observer=observer)
+        await download_snapshot(workspace, module, taken, directory, observer=observer)
     finally:
         await _delete(workspace, module, [taken], observer=observer)
     return directory
@@ -138,6 +155,7 @@ async def _fetched(
 
 async def _take(workspace: Workspace, module: Principal, *, observer: Observer) -> SnapshotId:
     """A snapshot for the purpose; what an earlier rehearsal has left goes before."""
+    await end_interrupted(workspace, module, observer=observer)
     listed = await list_snapshots(workspace, module)
     left = [
         each.id
@@ -165,71 +183,6 @@ async def _delete(
     except JunoSnapError as error:
         text = f"a snapshot that was taken for the rehearsal stays: {error.message}"
         observer(Notice(text=text, warning=True))
-
-
-async def _fetch(
-    workspace: Workspace,
-    module: Principal,
-    snapshot: SnapshotId,
-    directory: Path,
-    *,
-    observer: Observer,
-) -> None:
-    client = workspace.client
-    metadata = await client.read_canister_snapshot_metadata(module, snapshot)
-    description = Description(
-        module=module,
-        snapshot=snapshot,
-        metadata=_backed_up(metadata),
-        network=workspace.network,
-        root_key_sha256=hashlib.sha256(workspace.root_key).digest(),
-        made_by=f"juno-snap {__version__}",
-    )
-    with BackupWriter(directory, description) as writer:
-        await _fill(writer, client, module, snapshot, observer=observer)
-        writer.finish()
-
-
-async def _fill(
-    writer: BackupWriter,
-    client: ManagementClient,
-    module: Principal,
-    snapshot: SnapshotId,
-    *,
-    observer: Observer,
-) -> None:
-    async def read(each: Slice) -> None:
-        data = await client.read_canister_snapshot_data(
-            module, snapshot, part=each.part, offset_bytes=each.offset, size_bytes=each.size
-        )
-        writer.write_slice(each.part, each.offset, data)
-        observer(
-            BytesMoved(what="fetch", done_bytes=writer.done_bytes, total_bytes=writer.total_bytes)
-        )
-
-    async def read_chunk(chunk_hash: bytes) -> None:
-        data = await client.read_canister_snapshot_chunk(module, snapshot, chunk_hash)
-        writer.write_chunk(chunk_hash, data)
-
-    await in_parallel(read, writer.missing())
-    await in_parallel(read_chunk, writer.missing_chunks())
-
-
-def _backed_up(metadata: SnapshotMetadata) -> Metadata:
-    timer = metadata.global_timer
-    return Metadata(
-        source=metadata.source,
-        taken_at_ns=metadata.taken_at_ns,
-        wasm_module_bytes=metadata.wasm_module_bytes,
-        globals=tuple(Global(each.kind, each.value) for each in metadata.globals),
-        wasm_memory_bytes=metadata.wasm_memory_bytes,
-        stable_memory_bytes=metadata.stable_memory_bytes,
-        wasm_chunk_store=metadata.wasm_chunk_store,
-        canister_version=metadata.canister_version,
-        certified_data=metadata.certified_data,
-        global_timer=None if timer is None else GlobalTimer(timer.active_at_ns),
-        on_low_wasm_memory_hook_status=metadata.on_low_wasm_memory_hook_status,
-    )
 
 
 def _remove_others(folder: Path, kept: Path) -> None:
