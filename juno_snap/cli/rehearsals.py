@@ -11,29 +11,35 @@ from juno_snap.cli.operations import check_text
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, listing, size
 from juno_snap.cli.words import seconds
+from juno_snap.errors import PreconditionError
 from juno_snap.events import Event, Observer, StepFinished, StepStarted
+from juno_snap.ids import SnapshotId
 from juno_snap.pipeline.hooks.run import Hooks
+from juno_snap.pipeline.observe import check_undisturbed
 from juno_snap.pipeline.rehearsal import UNKNOWABLE, RehearsalReport
 from juno_snap.pipeline.rehearsal_source import compiled_folder, live_copy, original_of
 from juno_snap.pipeline.rehearse import Stage, rehearse
 from juno_snap.pipeline.report import hex_or_none
-from juno_snap.pipeline.upgrade import PreparedUpgrade
+from juno_snap.pipeline.upgrade import PreparedUpgrade, prepare_upgrade
 from juno_snap.pipeline.workspace import Workspace
 
 
 async def rehearse_before(
     session: Session, workspace: Workspace, prepared: PreparedUpgrade
-) -> None:
-    """Rehearse what was planned on a copy that is not kept; nothing to do where nothing changes.
+) -> PreparedUpgrade:
+    """Rehearse what was planned on a copy that is not kept, then plan the same anew.
+
+    There is nothing to rehearse where nothing would change.
 
     Raises:
-        PreconditionError: The plan is refused, or no copy can be made.
+        PreconditionError: The plan is refused, no copy can be made, or somebody else has changed
+            the module or its snapshots meanwhile.
         RehearsalFailedError: It did not pass.
     """
     plan = prepared.plan
     plan.outline.check()
     if plan.is_unchanged:
-        return
+        return prepared
     with session.output.watch() as observer:
         original = await original_of(workspace, plan.module)
         async with live_copy(workspace, plan.module, keep=False, observer=observer) as directory:
@@ -52,12 +58,40 @@ async def rehearse_before(
     else:
         session.output.show_aside(rehearsal_table(report))
     report.require_passed()
+    return await _planned_after(workspace, prepared)
+
+
+async def _planned_after(workspace: Workspace, prepared: PreparedUpgrade) -> PreparedUpgrade:
+    """The same plan, of the module as it is after the rehearsal.
+
+    Raises:
+        PreconditionError: It is not the same.
+    """
+    module = prepared.plan.module
+    await check_undisturbed(workspace.client, prepared.seen)
+    anew = await prepare_upgrade(workspace, module, prepared.request, prepared.wasm)
+    if not _given_up(anew) <= _given_up(prepared):
+        raise PreconditionError(
+            "the snapshots were changed by somebody else during the rehearsal",
+            code="disturbed",
+            hint="plan again",
+        )
+    return anew
+
+
+def _given_up(prepared: PreparedUpgrade) -> set[SnapshotId]:
+    decision = prepared.plan.decision
+    replaced = () if decision.replaced is None else (decision.replaced,)
+    return {*replaced, *decision.delete_after}
 
 
 def stage_of(session: Session, hooks: Hooks, *, limit: int | None = None) -> Stage:
     """How a copy runs, for this state directory."""
-    stage = Stage(hooks=hooks, compiled=compiled_folder(session.state))
-    return stage if limit is None else dataclasses.replace(stage, instructions_limit=limit)
+    return Stage(
+        hooks=hooks,
+        compiled=compiled_folder(session.state),
+        instructions_limit=limit or session.settings.rehearsal_instruction_limit,
+    )
 
 
 def of_rehearsal(observer: Observer) -> Observer:

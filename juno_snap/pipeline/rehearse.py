@@ -46,9 +46,8 @@ from juno_snap.pipeline.wasm_file import WasmFile
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.replica.background import RunningReplica
 from juno_snap.replica.options import ReplicaOptions
-from juno_snap.replica.rules import INSTALL_INSTRUCTIONS
 from juno_snap.replica.server import run_replica
-from juno_snap.units import NS_PER_MS
+from juno_snap.units import INSTALL_INSTRUCTIONS_MAX, NS_PER_MS
 
 NOT_RUN: Final = "a command is not run in a rehearsal: it may ask the network in place of the copy"
 
@@ -60,7 +59,7 @@ class Stage:
 
     hooks: Hooks = NO_HOOKS
     """All that are configured; only those marked for rehearsals run."""
-    instructions_limit: int = INSTALL_INSTRUCTIONS
+    instructions_limit: int = INSTALL_INSTRUCTIONS_MAX
     compiled: Path | None = None
     """Where compiled modules are kept for the next time; whoever can write there can run code."""
     clock: Clock = field(default_factory=system_clock)

@@ -99,6 +99,7 @@ class Settings:
     stop_timeout_seconds: int
     health_timeout_seconds: int
     rollback_window_seconds: int
+    rehearsal_instruction_limit: int
     call_ttl_seconds: int
     files: tuple[Path, ...]
     """The files that were read, in the order in which they were laid over each other."""

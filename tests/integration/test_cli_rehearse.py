@@ -18,6 +18,7 @@ from tests.integration.test_rehearse import ENDLESS, TRAPPING
 from tests.motoko import motoko_module
 
 GOOD = "count_documents() == 2"
+QUICKLY = ("--health-timeout-seconds", "1")
 STOPS = {"stop_canister", "install_code", "install_chunked_code", "start_canister"}
 
 
@@ -61,7 +62,7 @@ def test_a_rehearsal_tells_what_an_upgrade_would_do_and_changes_nothing(store):
     [
         ("trapping.wasm", (), "the old data has no owner"),
         ("endless.wasm", ("--instruction-limit", "1000000"), "limit of 1000000 instructions"),
-        ("document_store_v3.wasm", ("--check", GOOD), "count_documents"),
+        ("document_store_v3.wasm", ("--check", GOOD, *QUICKLY), "count_documents"),
     ],
 )
 def test_a_bad_release_is_told_in_a_document_and_with_exit_code_5(store, src, words, said):
@@ -126,7 +127,7 @@ def test_an_upgrade_that_passes_its_rehearsal_goes_on(store):
     ("src", "words"),
     [
         ("trapping.wasm", ("--force",)),
-        ("document_store_v3.wasm", ("--check", GOOD, "--health-timeout-seconds", "1")),
+        ("document_store_v3.wasm", ("--check", GOOD, *QUICKLY)),
     ],
 )
 def test_an_upgrade_that_fails_its_rehearsal_does_not_stop_the_module(store, log_path, src, words):

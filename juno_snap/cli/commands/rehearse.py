@@ -67,7 +67,7 @@ class SourceOptions:
     instruction_limit: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="What the upgrade may use. [default: as the network, 3e11]"
+            min=1, metavar="N", help="What the upgrade may use. [default: configured, 3e11]"
         ),
     ] = None
 

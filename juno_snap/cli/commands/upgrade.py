@@ -99,7 +99,7 @@ def upgrade(
                 if trial.rehearse:
                     from juno_snap.cli.rehearsals import rehearse_before
 
-                    await rehearse_before(session, workspace, prepared)
+                    prepared = await rehearse_before(session, workspace, prepared)
             with session.output.watch() as observer:
                 return await reported(session, run_upgrade(workspace, prepared, observer=observer))
 

@@ -6,7 +6,6 @@ from typing import Final, final
 from juno_snap.ids import Principal
 from juno_snap.replica.execution.code import InstalledCode
 from juno_snap.replica.reject import Reject
-from juno_snap.replica.rules import INSTALL_INSTRUCTIONS
 from juno_snap.replica.runtime import Instance
 from juno_snap.replica.stable import StableOverlay
 from juno_snap.replica.system_api.calls import drop_draft
@@ -14,7 +13,7 @@ from juno_snap.replica.system_api.outgoing import OutgoingCall
 from juno_snap.replica.system_api.session import Environment, Message, Session
 from juno_snap.replica.system_api.signatures import Context
 from juno_snap.replica.traps import ExecutionError
-from juno_snap.units import WASM_PAGE_BYTES
+from juno_snap.units import INSTALL_INSTRUCTIONS_MAX, WASM_PAGE_BYTES
 
 REJECTED_BY_CODE: Final = "IC0406"
 """The code of a reject in a canister's own words."""
@@ -27,7 +26,7 @@ class Limits:
 
     update_instructions: int = 40_000_000_000
     query_instructions: int = 5_000_000_000
-    install_instructions: int = INSTALL_INSTRUCTIONS
+    install_instructions: int = INSTALL_INSTRUCTIONS_MAX
     inspect_instructions: int = 200_000_000
     cleanup_percent: int = 5
     """Of the instructions of a callback: kept back for the cleanup. Source: dfinity/ic,
