@@ -23,7 +23,12 @@ from juno_snap.pipeline.download import download_snapshot
 from juno_snap.pipeline.notes import note_of
 from juno_snap.pipeline.observe import check_controller
 from juno_snap.pipeline.program import Program
-from juno_snap.pipeline.report import OperationFailedError, OperationRefusedError
+from juno_snap.pipeline.report import (
+    OperationCancelledError,
+    OperationFailedError,
+    OperationRefusedError,
+    SnapshotReport,
+)
 from juno_snap.pipeline.resolve import resolve_snapshot
 from juno_snap.pipeline.resume import resume
 from juno_snap.pipeline.snapshots import delete_snapshots, list_snapshots
@@ -168,7 +173,12 @@ async def _take(workspace: Workspace, module: Principal, *, observer: Observer) 
     prepared = await prepare_create(
         workspace, module, stop=False, purpose="rehearsal", observer=observer
     )
-    report = await run_create(workspace, prepared, observer=observer)
+    try:
+        report = await run_create(workspace, prepared, observer=observer)
+    except OperationCancelledError as error:
+        if isinstance(error.report, SnapshotReport) and error.report.snapshot is not None:
+            await _delete(workspace, module, [error.report.snapshot.id], observer=observer)
+        raise
     if report.snapshot is None:
         raise JunoSnapError("the network named no snapshot", code="no-snapshot")
     return report.snapshot.id

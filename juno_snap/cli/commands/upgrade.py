@@ -85,6 +85,10 @@ def upgrade(
             choice = connection.module(module)
             workspace = connection.workspace(choice)
             asked = with_configured_checks(session, choice, request)
+            if trial.rehearse and not trial.dry_run:
+                from juno_snap.pipeline.rehearsal_source import end_interrupted
+
+                await end_interrupted(workspace, choice.id)
             with session.output.watch() as observer:
                 prepared = await reading(
                     prepare_upgrade(workspace, choice.id, asked, wasm, observer=observer)
