@@ -1,16 +1,22 @@
 """Rehearsals: what becomes of an upgrade is told before, and the module does not notice."""
 
 import dataclasses
+import hashlib
 import json
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
+from juno_snap.backup.model import PARTS
 from juno_snap.backup.reader import open_backup
 from juno_snap.backup.writer import BackupWriter
 from juno_snap.errors import BackupError, PreconditionError
+from juno_snap.ids import Principal
 from juno_snap.pipeline.checks.parse import parse_check
 from juno_snap.pipeline.copying import Original
+from juno_snap.pipeline.download import download_snapshot
 from juno_snap.pipeline.hooks.model import HookSpec
 from juno_snap.pipeline.hooks.run import Hooks
 from juno_snap.pipeline.journal.records import SnapshotNote
@@ -44,7 +50,7 @@ from tests.integration.pipeline_world import (
     set_document,
 )
 from tests.integration.release_world import ALL_THERE, V3, workspace_in
-from tests.motoko import motoko_module
+from tests.motoko import compile_motoko, motoko_module
 
 pytestmark = pytest.mark.anyio
 
@@ -65,6 +71,13 @@ COUNTING = wasm_from_text("""
       (local.set $n (i32.add (local.get $n) (i32.const 1)))
       (br_if $again (i32.lt_u (local.get $n) (i32.const 100000))))))
 """)
+ENDLESS_MOTOKO = """
+persistent actor {
+  type Entry = { key : Text; value : Text; next : ?Entry };
+  var documents : ?Entry = null;
+  system func postupgrade() { loop { documents := null } };
+};
+"""
 FEW = 10_000_000
 """Instructions: a loop that never ends is stopped at once."""
 
@@ -96,15 +109,31 @@ def workspace_of(client, state):
     return dataclasses.replace(at(client), state=state)
 
 
+async def memory_hash(client, module):
+    """SHA-256 of all memory of the module; taking a snapshot makes no new version."""
+    taken = await client.take_canister_snapshot(module)
+    with tempfile.TemporaryDirectory() as folder:
+        await download_snapshot(at(client), module, taken.id, Path(folder))
+        backup = open_backup(Path(folder))
+        memory = hashlib.sha256()
+        for part in PARTS:
+            for each in backup.slices(part):
+                memory.update(backup.read(part, each.offset, each.size))
+    await client.delete_canister_snapshot(module, taken.id)
+    return memory.digest()
+
+
 async def look(client, module):
     """All that an upgrade could change; the version grows with every message."""
     status = await client.canister_status(module)
+    snapshots = await client.list_canister_snapshots(module)
     return (
+        await memory_hash(client, module) if len(snapshots) < SNAPSHOTS_MAX else None,
         status.status,
         status.version,
         status.module_hash,
         status.memory_metrics,
-        [each.id for each in await client.list_canister_snapshots(module)],
+        [each.id for each in snapshots],
     )
 
 
@@ -124,6 +153,15 @@ async def rehearsed(client, state, module, wasm, *, stage=None, **options):
         )
     assert await look(client, module) == before
     return report
+
+
+def copy_backup(backup, directory, **changes):
+    """The same data with another description."""
+    with BackupWriter(directory, dataclasses.replace(backup.description, **changes)) as writer:
+        for each in writer.missing():
+            data = backup.read(each.part, each.offset, each.size)
+            writer.write_slice(each.part, each.offset, data)
+        writer.finish()
 
 
 def outcomes(report):
@@ -305,13 +343,7 @@ async def test_globals_that_do_not_fit_are_refused_with_the_reason(client, state
     async with live_copy(workspace_of(client, state), module) as directory:
         backup = open_backup(directory)
     metadata = dataclasses.replace(backup.description.metadata, globals=())
-    description = dataclasses.replace(backup.description, metadata=metadata)
-    with BackupWriter(tmp_path / "unfit", description) as writer:
-        for each in writer.missing():
-            writer.write_slice(
-                each.part, each.offset, backup.read(each.part, each.offset, each.size)
-            )
-        writer.finish()
+    copy_backup(backup, tmp_path / "unfit", metadata=metadata)
     original = Original(module=module, caller=STRANGER)
     with pytest.raises(PreconditionError, match="globals of canister module and snapshot metadata"):
         await rehearse(original, tmp_path / "unfit", UpgradeRequest(), candidate(V2))
@@ -435,3 +467,38 @@ async def test_a_good_motoko_release_passes(client, state):
     )
     assert report.passed
     assert report.memory_after_bytes >= report.memory_before_bytes > 0
+
+
+async def test_motoko_that_never_ends_is_stopped_at_the_instruction_limit(client, state):
+    module = await install(client, motoko_module("store_v1"))
+    await set_document(client, module, "greeting", "hello")
+    stage = Stage(instructions_limit=10 * FEW)
+    endless = compile_motoko(ENDLESS_MOTOKO)
+    report = await rehearsed(client, state, module, endless, stage=stage, force=True)
+    assert not report.passed
+    assert f"exceeded the limit of {10 * FEW} instructions" in report.trap
+
+
+async def test_a_bad_check_of_a_motoko_release_is_told(client, state):
+    module = await install(client, motoko_module("store_v1"))
+    await set_document(client, module, "greeting", "hello")
+    check = parse_check('document("greeting") == opt "goodbye"')
+    report = await rehearsed(
+        client, state, module, motoko_module("store_v2"), stage=Stage(), checks=(check,)
+    )
+    assert not report.passed
+    assert [each["ok"] for each in report.checks] == [False]
+    assert "hello" in report.reason
+
+
+async def test_a_backup_of_the_real_network_is_rehearsed_under_its_own_id(client, state, tmp_path):
+    module = await install_with_document(client)
+    async with live_copy(workspace_of(client, state), module) as directory:
+        backup = open_backup(directory)
+    elsewhere = Principal.parse("ryjl3-tyaaa-aaaaa-aaaba-cai")
+    copy_backup(backup, tmp_path / "copy", module=elsewhere, network="ic")
+    original = Original(module=elsewhere, caller=STRANGER)
+    report = await rehearse(
+        original, tmp_path / "copy", UpgradeRequest(checks=(ALL_THERE,)), candidate(V2)
+    )
+    assert (report.passed, report.module) == (True, elsewhere)
