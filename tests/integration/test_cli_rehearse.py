@@ -127,10 +127,14 @@ def test_an_upgrade_that_passes_its_rehearsal_goes_on(store):
     ("src", "words"),
     [
         ("trapping.wasm", ("--force",)),
+        ("endless.wasm", ("--force",)),
         ("document_store_v3.wasm", ("--check", GOOD, *QUICKLY)),
     ],
 )
-def test_an_upgrade_that_fails_its_rehearsal_does_not_stop_the_module(store, log_path, src, words):
+def test_an_upgrade_that_fails_its_rehearsal_does_not_stop_the_module(
+    store, log_path, monkeypatch, src, words
+):
+    monkeypatch.setenv("JUNO_SNAP_REHEARSAL_INSTRUCTION_LIMIT", "1000000")
     module = ask("status", "--module", "docs")["module"]
     before, begun = look("docs"), len(calls(log_path, module))
     ran = refuse("upgrade", "--module", "docs", "-s", src, "--rehearse", *words)
