@@ -36,6 +36,8 @@ from juno_snap.pipeline.workspace import Workspace
 
 COPIES_FOLDER: Final = "rehearsals"
 COMPILED_FOLDER: Final = "compiled"
+COMPILED_MAX: Final = 8
+"""Old and new code of a few modules; each takes three to ten times the room of its Wasm."""
 
 
 async def original_of(workspace: Workspace, module: Principal) -> Original:
@@ -58,9 +60,13 @@ async def original_of(workspace: Workspace, module: Principal) -> Original:
 
 
 def compiled_folder(state: Path) -> Path:
-    """Where rehearsals keep compiled modules."""
+    """Where rehearsals keep compiled modules, without the old ones among them."""
     folder = state / COPIES_FOLDER / COMPILED_FOLDER
-    make_private_folders(folder)
+    make_private_folders(state, folder.parent, folder)
+    with contextlib.suppress(FileNotFoundError):  # another process does the same
+        kept = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        for path in kept[COMPILED_MAX:]:
+            path.unlink()
     return folder
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -22,7 +23,7 @@ from juno_snap.pipeline.hooks.run import Hooks
 from juno_snap.pipeline.journal.records import SnapshotNote
 from juno_snap.pipeline.policy import KeepNewest, ReplaceSnapshot
 from juno_snap.pipeline.rehearsal import RehearsalFailedError
-from juno_snap.pipeline.rehearsal_source import live_copy, original_of
+from juno_snap.pipeline.rehearsal_source import compiled_folder, live_copy, original_of
 from juno_snap.pipeline.rehearse import Stage, rehearse
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.replica.options import ReplicaOptions
@@ -439,6 +440,18 @@ async def test_a_snapshot_that_is_there_is_fetched_once_and_stays(client, state,
     methods = {method for method, _ in management_calls(log_path, module)[begun:]}
     assert methods == {"list_canister_snapshots"}
     assert [each.id for each in await client.list_canister_snapshots(module)] == [taken.id]
+
+
+def test_old_compiled_modules_make_room_for_new_ones(state):
+    folder = compiled_folder(state)
+    for age in range(20):
+        path = folder / f"{age}.cwasm"
+        path.write_bytes(b"")
+        os.utime(path, (1000 - age, 1000 - age))
+    assert {path.name for path in compiled_folder(state).iterdir()} == {
+        f"{age}.cwasm" for age in range(8)
+    }
+    assert {path.stat().st_mode & 0o777 for path in (state, folder.parent, folder)} == {0o700}
 
 
 @pytest.mark.parametrize(
