@@ -20,7 +20,7 @@ from juno_snap.cli.options import ModuleOptions
 from juno_snap.cli.output import Output
 from juno_snap.cli.project import Project
 from juno_snap.cli.session import Session
-from juno_snap.cli.targets import ModuleChoice, choose_module, named_module
+from juno_snap.cli.targets import ModuleChoice, choose_module, is_said, named_module
 from juno_snap.errors import (
     IdentityError,
     JunoSnapError,
@@ -92,9 +92,15 @@ class Connection:
         Raises:
             NotFoundError: There is no such operation.
         """
-        if operation is None or options.module or options.target:
+        if operation is None or is_said(options):
             return await self.module(options)
         return self.choice_of(self.opens().operation(operation).begun.module)
+
+    async def module_or(self, options: ModuleOptions, otherwise: Principal | None) -> ModuleChoice:
+        """The module that was said; where none was, ``otherwise``, if that is known."""
+        if otherwise is None or is_said(options):
+            return await self.module(options)
+        return self.choice_of(otherwise)
 
     def workspace(self, choice: ModuleChoice | None = None) -> Workspace:
         """What operations on ``choice`` need, as it is configured for that module.

@@ -117,6 +117,7 @@ class Settings:
     stop_timeout_seconds: int
     health_timeout_seconds: int
     rollback_window_seconds: int
+    rehearsal_instruction_limit: int
     call_ttl_seconds: int
     retention: RetentionSettings
     files: tuple[Path, ...]

@@ -206,6 +206,7 @@ class UpgradeTable(Table):
     stop_timeout_seconds: int | None = Field(default=None, ge=1, le=STOP_TIMEOUT_MAX_SECONDS)
     health_timeout_seconds: int | None = Field(default=None, ge=1, le=HEALTH_TIMEOUT_MAX_SECONDS)
     rollback_window_seconds: int | None = Field(default=None, ge=0, le=ROLLBACK_WINDOW_MAX_SECONDS)
+    rehearsal_instruction_limit: int | None = Field(default=None, ge=1)
 
 
 class CallsTable(Table):

@@ -36,6 +36,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "JUNO_SNAP_STOP_TIMEOUT_SECONDS": "upgrade.stop_timeout_seconds",
     "JUNO_SNAP_HEALTH_TIMEOUT_SECONDS": "upgrade.health_timeout_seconds",
     "JUNO_SNAP_ROLLBACK_WINDOW_SECONDS": "upgrade.rollback_window_seconds",
+    "JUNO_SNAP_REHEARSAL_INSTRUCTION_LIMIT": "upgrade.rehearsal_instruction_limit",
 }
 """Each variable and the setting that it says."""
 
