@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
 
 import sqlalchemy as sql
 
+from juno_snap.database.rows import Condition, Found, add, find, replace
+from juno_snap.database.sqlite import leaving_pages
 from juno_snap.errors import NotFoundError, PreconditionError
 from juno_snap.ids import Principal, SnapshotId
-from juno_snap.pipeline.journal.database import leaving_pages
 from juno_snap.pipeline.journal.envelopes import seal, unseal
 from juno_snap.pipeline.journal.records import (
     CallRecord,
@@ -18,7 +18,6 @@ from juno_snap.pipeline.journal.records import (
 )
 from juno_snap.pipeline.journal.rows import (
     OPEN,
-    Found,
     call_record,
     call_row,
     operation_record,
@@ -31,43 +30,7 @@ from juno_snap.pipeline.journal.schema import (
     OPERATIONS,
     SNAPSHOTS,
     STEPS,
-    BrokenRowError,
-    Row,
-    checked,
-    is_whole,
 )
-
-Condition: TypeAlias = sql.ColumnElement[bool]
-
-
-def find(
-    connection: sql.Connection,
-    table: sql.Table,
-    condition: Condition,
-    *order: sql.ColumnElement[int],
-    limit: int | None = None,
-) -> list[Found]:
-    """The rows that meet ``condition``.
-
-    Raises:
-        BrokenRowError: One is not what was written.
-    """
-    query = sql.select(table).where(condition).order_by(*order).limit(limit)
-    rows = list(connection.execute(query).mappings())
-    for row in rows:
-        if not is_whole(table, dict(row)):
-            raise BrokenRowError(f"a row of {table.name} was changed")
-    return [dict(row) for row in rows]
-
-
-def add(connection: sql.Connection, table: sql.Table, row: Row) -> None:
-    """Add a row."""
-    connection.execute(sql.insert(table), checked(table, row))
-
-
-def replace(connection: sql.Connection, table: sql.Table, condition: Condition, row: Row) -> None:
-    """Write ``row`` in the place of the one that meets ``condition``."""
-    connection.execute(sql.update(table).where(condition).values(checked(table, row)))
 
 
 def operation_found(connection: sql.Connection, operation: str) -> Found:

@@ -10,7 +10,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from juno_snap.pipeline.journal.schema import BrokenRowError
+from juno_snap.database.rows import BrokenRowError
 
 KEY_BYTES: Final = 32
 NONCE: Final = bytes(12)

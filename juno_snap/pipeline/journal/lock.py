@@ -14,7 +14,7 @@ from typing import Final
 from juno_snap.clock import Clock
 from juno_snap.files import lock_file, make_private_folders
 from juno_snap.ids import Principal
-from juno_snap.pipeline.journal import refusals
+from juno_snap.pipeline.journal.refusals import REFUSALS
 from juno_snap.pipeline.report import rfc3339
 
 LOCKS: Final = "locks"
@@ -39,5 +39,5 @@ def module_lock(
             make_private_folders(directory, path.parent)
             held.enter_context(lock_file(path, purpose=f"module {module}", details=details))
         except OSError as error:
-            raise refusals.of_os_error(str(path), error) from error
+            raise REFUSALS.of_os_error(str(path), error) from error
         yield

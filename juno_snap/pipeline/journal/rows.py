@@ -3,9 +3,10 @@
 import json
 import os
 import socket
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Final
 
+from juno_snap.database.rows import Found, Row
 from juno_snap.ids import Principal, RequestId, SnapshotId
 from juno_snap.pipeline.journal.records import (
     CallRecord,
@@ -14,11 +15,8 @@ from juno_snap.pipeline.journal.records import (
     SnapshotNote,
     StepRecord,
 )
-from juno_snap.pipeline.journal.schema import Row, to_json
+from juno_snap.pipeline.journal.schema import to_json
 from juno_snap.version import __version__
-
-Found = Mapping[str, Any]
-"""A row that was read and is whole."""
 
 OPEN: Final = "open"
 

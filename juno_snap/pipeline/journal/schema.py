@@ -14,15 +14,16 @@ The format, version 1 (**Format**: a change is a new version):
 """
 
 import json
-import zlib
-from collections.abc import Mapping
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 import sqlalchemy as sql
 
-FORMAT_VERSION: Final = 1
+from juno_snap.database.sqlite import Layout
+from juno_snap.pipeline.journal.refusals import REFUSALS
 
-Row: TypeAlias = dict[str, object]
+FORMAT_VERSION: Final = 1
+PAGE_BYTES: Final = 16384
+"""A call of 2 MB is written in fewer pages."""
 
 TABLES: Final = sql.MetaData()
 
@@ -120,45 +121,11 @@ SNAPSHOTS: Final = sql.Table(
 """``operation`` refers to none where the snapshot came from elsewhere."""
 
 
-class BrokenRowError(Exception):
-    """A row is not what was written; stays in this package."""
-
-
-NOT_CHECKED: Final = frozenset({"place", "checksum"})
-
-
 def to_json(value: object) -> str:
     """JSON text, in the order given."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
-def checked(table: sql.Table, row: Mapping[str, object]) -> Row:
-    """``row`` with its checksum; it has every column but the ones that the database sets."""
-    return {**row, "checksum": checksum(table, row)}
-
-
-def is_whole(table: sql.Table, row: Mapping[str, object]) -> bool:
-    """Whether ``row`` is what was written."""
-    return row["checksum"] == checksum(table, row)
-
-
-def checksum(table: sql.Table, row: Mapping[str, object]) -> int:
-    """CRC-32 of the columns: of each a letter for its type, its length, and its bytes."""
-    crc = 0
-    for column in table.columns:
-        if column.name not in NOT_CHECKED:
-            kind, data = _bytes_of(row[column.name])
-            crc = zlib.crc32(data, zlib.crc32(f"{kind}{len(data)}:".encode(), crc))
-    return crc
-
-
-def _bytes_of(value: object) -> tuple[Literal["n", "b", "t", "i"], bytes]:
-    match value:
-        case None:
-            return "n", b""
-        case bytes():
-            return "b", value
-        case str():
-            return "t", value.encode()
-        case _:
-            return "i", str(value).encode()
+LAYOUT: Final = Layout(
+    tables=TABLES, format=FORMAT, version=FORMAT_VERSION, page_bytes=PAGE_BYTES, refusals=REFUSALS
+)

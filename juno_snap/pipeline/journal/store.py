@@ -16,14 +16,14 @@ from typing import Self, final
 
 import sqlalchemy as sql
 
+from juno_snap.database.rows import add, find, replace
+from juno_snap.database.sqlite import Database
 from juno_snap.errors import PreconditionError
 from juno_snap.ids import Principal, SnapshotId
 from juno_snap.pipeline.journal import JOURNAL_FILE
 from juno_snap.pipeline.journal.access import (
-    add,
     add_calls,
     calls_found,
-    find,
     is_in,
     is_of,
     is_of_step,
@@ -33,10 +33,8 @@ from juno_snap.pipeline.journal.access import (
     put_calls,
     put_note,
     remove_bodies,
-    replace,
     step_found,
 )
-from juno_snap.pipeline.journal.database import Database
 from juno_snap.pipeline.journal.records import (
     CallRecord,
     Leg,
@@ -53,7 +51,7 @@ from juno_snap.pipeline.journal.rows import (
     step_record,
     step_row,
 )
-from juno_snap.pipeline.journal.schema import OPERATIONS, SNAPSHOTS, STEPS, to_json
+from juno_snap.pipeline.journal.schema import LAYOUT, OPERATIONS, SNAPSHOTS, STEPS, to_json
 from juno_snap.version import __version__
 
 
@@ -71,12 +69,12 @@ class Journal:
         Raises:
             PreconditionError: Also ``journal-newer``: a later version of this program wrote it.
         """
-        return cls(Database.open(directory / JOURNAL_FILE, __version__))
+        return cls(Database.open(directory / JOURNAL_FILE, LAYOUT, __version__))
 
     @classmethod
     def in_memory(cls) -> "Journal":
         """A journal that nobody reads after this process."""
-        return cls(Database.in_memory(__version__))
+        return cls(Database.in_memory(LAYOUT, __version__))
 
     def close(self) -> None:
         """Let go of the file."""

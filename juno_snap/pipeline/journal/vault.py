@@ -7,7 +7,7 @@ from typing import Final, final
 
 from juno_snap.errors import NotFoundError
 from juno_snap.files import make_private_folders, read_file, write_private
-from juno_snap.pipeline.journal import refusals
+from juno_snap.pipeline.journal.refusals import REFUSALS
 
 VAULT: Final = "kept"
 
@@ -33,7 +33,7 @@ class Vault:
             make_private_folders(self._directory, self._folder)
             write_private(path, data)
         except OSError as error:
-            raise refusals.of_os_error(str(path), error) from error
+            raise REFUSALS.of_os_error(str(path), error) from error
         return sha256
 
     def kept(self, sha256: bytes) -> bytes:
@@ -65,7 +65,7 @@ class Vault:
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
-                raise refusals.of_os_error(str(path), error) from error
+                raise REFUSALS.of_os_error(str(path), error) from error
 
     def _path(self, sha256: bytes) -> Path:
         return self._folder / sha256.hex()

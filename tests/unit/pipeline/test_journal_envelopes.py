@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from juno_snap.database.rows import BrokenRowError
 from juno_snap.errors import PreconditionError
 from juno_snap.pipeline.journal import JOURNAL_FILE
 from juno_snap.pipeline.journal.envelopes import KEY_BYTES, seal, unseal
-from juno_snap.pipeline.journal.schema import BrokenRowError
 from juno_snap.pipeline.journal.store import Journal
 from tests.chance import Chance
 from tests.unit.pipeline.journal_child import start

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from juno_snap.errors import LockedError, PreconditionError
-from juno_snap.pipeline.journal import JOURNAL_FILE, refusals
+from juno_snap.pipeline.journal import JOURNAL_FILE
+from juno_snap.pipeline.journal.refusals import REFUSALS
 from juno_snap.pipeline.journal.store import Journal
 from tests.chance import Chance
 from tests.unit.pipeline.journal_child import answer, child_command, start
@@ -288,7 +289,7 @@ def test_who_waits_too_long_for_another_process_is_told_so(tmp_path):
         second.execute("BEGIN IMMEDIATE")
     first.close()
     second.close()
-    error = refusals.of_sqlite_error(str(path), caught.value)
+    error = REFUSALS.of_sqlite_error(str(path), caught.value)
     assert isinstance(error, LockedError)
     assert (error.code, str(path) in error.message) == ("journal-busy", True)
 

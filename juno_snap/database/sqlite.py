@@ -1,4 +1,4 @@
-"""The database behind the journal: opened with care, written in short transactions.
+"""One SQLite file: opened with care, written in short transactions.
 
 Several processes may hold the file open. Each write takes the write lock at its beginning, so that
 it never finds that what it read has changed; who waits, waits up to ``BUSY_TIMEOUT_SECONDS``.
@@ -12,6 +12,7 @@ import sqlite3
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar, final
 from urllib.parse import quote
@@ -20,11 +21,11 @@ import sqlalchemy as sql
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
+from juno_snap.database.ballast import Ballast
+from juno_snap.database.refusals import Refusals, place_of
+from juno_snap.database.rows import BrokenRowError
 from juno_snap.errors import PreconditionError
 from juno_snap.files import PRIVATE_MODE, make_private_folders, sync_directory, sync_file
-from juno_snap.pipeline.journal import refusals
-from juno_snap.pipeline.journal.ballast import Ballast
-from juno_snap.pipeline.journal.schema import FORMAT, FORMAT_VERSION, TABLES, BrokenRowError
 
 BUSY_TIMEOUT_SECONDS: Final = 10.0
 WAL: Final = "wal"
@@ -33,7 +34,6 @@ BEGINS: Final = "begins"
 """The execution option that says how a transaction begins."""
 
 SETTINGS: Final = (
-    "page_size=16384",  # of a new file; a call of 2 MB is written in fewer pages
     "cache_size=-16000",  # KiB; less than a transaction makes it write twice
     "synchronous=FULL",  # each commit waits for the disk
     "foreign_keys=ON",
@@ -50,31 +50,47 @@ Result = TypeVar("Result")
 Work: TypeAlias = Callable[[sql.Connection], Result]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What stands in a file."""
+
+    tables: sql.MetaData
+    format: sql.Table
+    """One of the tables. It has one row: ``version``, and ``made_by``, the program's version."""
+    version: int
+    """What this program reads and writes."""
+    page_bytes: int
+    """Of a new file."""
+    refusals: Refusals
+
+
 @final
 class Database:
-    """One connection to the journal's file, or to none but memory; for one thread at a time."""
+    """One connection to a file, or to none but memory; for one thread at a time."""
 
-    def __init__(self, path: Path | None, engine: sql.Engine) -> None:
-        self.place = refusals.place_of(path)
+    def __init__(self, path: Path | None, layout: Layout) -> None:
+        self.place = place_of(path)
+        self._layout = layout
+        engine = _engine(lambda: _connect(_name(path), layout.page_bytes))
         self._engine = engine
         self._reading = engine.execution_options(**{BEGINS: "BEGIN"})
         self._writing = engine.execution_options(**{BEGINS: "BEGIN IMMEDIATE"})
         self._ballast = None if path is None else Ballast(path.parent)
 
     @classmethod
-    def open(cls, path: Path, made_by: str) -> "Database":
+    def open(cls, path: Path, layout: Layout, made_by: str) -> "Database":
         """The database at ``path``; where there is none, a new one.
 
         Raises:
             PreconditionError: It is of a newer version, damaged, cannot be written, or has no room.
             LockedError: Another process holds on to it for too long.
         """
-        with _os_errors(path):
+        with _os_errors(path, layout.refusals):
             make_private_folders(path.parent)
-            if _is_missing(path):
-                _make(path, made_by)
+            if _is_missing(path, layout.refusals):
+                _make(path, layout, made_by)
             keep_private(path)
-        database = cls(path, _engine(lambda: _connect(_uri(path))))
+        database = cls(path, layout)
         try:
             database._check()
         except BaseException:
@@ -83,10 +99,10 @@ class Database:
         return database
 
     @classmethod
-    def in_memory(cls, made_by: str) -> "Database":
+    def in_memory(cls, layout: Layout, made_by: str) -> "Database":
         """A database that is gone when it is closed."""
-        database = cls(None, _engine(lambda: _connect(":memory:")))
-        database.write(lambda connection: _make_tables(connection, made_by))
+        database = cls(None, layout)
+        database.write(lambda connection: _make_tables(connection, layout, made_by))
         return database
 
     def read(self, work: Work[Result]) -> Result:
@@ -102,16 +118,18 @@ class Database:
         try:
             return self._write(work)
         except PreconditionError as error:
-            if error.code != refusals.FULL or self._ballast is None or not self._ballast.drop():
+            is_full = self._layout.refusals.is_full(error)
+            if not is_full or self._ballast is None or not self._ballast.drop():
                 raise
         return self._write(work)
 
     def make_ready(self, reserve_bytes: int) -> None:
         """Keep room for ``reserve_bytes`` of rows, and try a write."""
         if self._ballast is not None:
-            with _os_errors(Path(self.place)):
+            with _os_errors(Path(self.place), self._layout.refusals):
                 self._ballast.take(COPIES * reserve_bytes)
-        same = sql.update(FORMAT).values(version=FORMAT.c.version)
+        table = self._layout.format
+        same = sql.update(table).values(version=table.c.version)
         self._write(lambda connection: connection.execute(same))
 
     def empty_log(self) -> None:
@@ -138,13 +156,14 @@ class Database:
             return work(connection)
 
     def _check(self) -> None:
-        rows = self.read(lambda c: c.execute(sql.select(FORMAT)).mappings().all())
+        layout, refusals = self._layout, self._layout.refusals
+        rows = self.read(lambda c: c.execute(sql.select(layout.format)).mappings().all())
         if len(rows) != 1 or not isinstance(rows[0]["version"], int):
             raise refusals.damaged(self.place, "it does not say its version")
         found, made_by = rows[0]["version"], rows[0]["made_by"]
-        if found > FORMAT_VERSION:
-            raise refusals.newer(self.place, found, FORMAT_VERSION, made_by)
-        if found < FORMAT_VERSION:
+        if found > layout.version:
+            raise refusals.newer(self.place, found, layout.version, made_by)
+        if found < layout.version:
             raise refusals.damaged(self.place, f"there is no format {found}")
         if self._pragma("journal_mode") != WAL:
             raise refusals.damaged(self.place, "its header was changed")
@@ -157,6 +176,7 @@ class Database:
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
+        refusals = self._layout.refusals
         try:
             yield
         except DBAPIError as error:
@@ -185,8 +205,8 @@ def keep_private(path: Path) -> None:
         path.chmod(PRIVATE_MODE)
 
 
-def _is_missing(path: Path) -> bool:
-    """Whether there is no journal yet.
+def _is_missing(path: Path, refusals: Refusals) -> bool:
+    """Whether there is no file yet.
 
     Raises:
         PreconditionError: There is none, but its log is there: somebody took the file away.
@@ -198,15 +218,15 @@ def _is_missing(path: Path) -> bool:
     return True
 
 
-def _make(path: Path, made_by: str) -> None:
-    """Make the journal, unless another process is quicker."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".journal.") as folder:
+def _make(path: Path, layout: Layout, made_by: str) -> None:
+    """Make the file, unless another process is quicker."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as folder:
         draft = Path(folder) / path.name
         draft.touch(PRIVATE_MODE)
-        database = Database(draft, _engine(lambda: _connect(_uri(draft))))
+        database = Database(draft, layout)
         try:
             database.set_log()
-            database.write(lambda connection: _make_tables(connection, made_by))
+            database.write(lambda connection: _make_tables(connection, layout, made_by))
         finally:
             database.close()
         sync_file(draft)
@@ -215,17 +235,20 @@ def _make(path: Path, made_by: str) -> None:
     sync_directory(path.parent)
 
 
-def _make_tables(connection: sql.Connection, made_by: str) -> None:
-    TABLES.create_all(connection)
-    connection.execute(sql.insert(FORMAT).values(version=FORMAT_VERSION, made_by=made_by))
+def _make_tables(connection: sql.Connection, layout: Layout, made_by: str) -> None:
+    layout.tables.create_all(connection)
+    row = sql.insert(layout.format).values(version=layout.version, made_by=made_by)
+    connection.execute(row)
 
 
-def _uri(path: Path) -> str:
+def _name(path: Path | None) -> str:
     """The file's address for SQLite; one that is missing is not made."""
+    if path is None:
+        return ":memory:"
     return f"file:{quote(str(path.absolute()))}?mode=rw"
 
 
-def _connect(name: str) -> sqlite3.Connection:
+def _connect(name: str, page_bytes: int) -> sqlite3.Connection:
     connection = sqlite3.connect(
         name,
         uri=name.startswith("file:"),
@@ -234,7 +257,7 @@ def _connect(name: str) -> sqlite3.Connection:
         check_same_thread=False,
     )
     try:
-        for setting in SETTINGS:
+        for setting in (f"page_size={page_bytes}", *SETTINGS):
             connection.execute(f"PRAGMA {setting}").close()
     except BaseException:
         connection.close()
@@ -262,7 +285,7 @@ def _outside_transaction(connection: sql.Connection, statement: str) -> None:
 
 
 @contextlib.contextmanager
-def _os_errors(path: Path) -> Iterator[None]:
+def _os_errors(path: Path, refusals: Refusals) -> Iterator[None]:
     try:
         yield
     except OSError as error:
