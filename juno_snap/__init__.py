@@ -8,13 +8,14 @@ async with juno_snap.connect("local") as network:
 
 ``connect`` makes a ``Network``, which makes ``Module``s; what they return are values, what goes
 wrong is a ``JunoSnapError`` with a code, a hint and its values as fields. Nothing is written to a
-terminal, and no signal handler is set: a task that is cancelled (Ctrl-C in ``asyncio.run``) starts
-the module before it ends.
+terminal, and no signal handler is set, but the one of ``run_flow``: a task that is cancelled
+(Ctrl-C in ``asyncio.run``) starts the module before it ends. ``Flow`` declares steps that are
+stopped and go on; ``run_flow`` runs them.
 
 The packages import in one direction only; ``tests/architecture`` holds the table: base modules,
-then ``wire``, ``agent``, ``management``, ``pipeline``, ``library``, and ``cli`` on top. ``replica``
-(the local replica) shares nothing but the base modules and ``wire`` with the rest. What this module
-offers is imported when it is first used, so that ``import juno_snap`` stays quick.
+then ``wire``, ``agent``, ``management``, ``pipeline``, ``flow``, ``library``, and ``cli`` on top.
+``replica`` (the local replica) shares nothing but the base modules and ``wire`` with the rest. What
+this module offers is imported when it is first used, so that ``import juno_snap`` stays quick.
 """
 
 from importlib import import_module
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from juno_snap.errors import (
         ConfigError,
         DecodeError,
+        FlowError,
         IdentityError,
         InputError,
         JunoSnapError,
@@ -48,7 +50,10 @@ if TYPE_CHECKING:
         StepStarted,
         Waiting,
     )
+    from juno_snap.flow.engine import RunReport
+    from juno_snap.flow.flow import Attempts, Flow
     from juno_snap.ids import Principal, SnapshotId
+    from juno_snap.library.flows import run_flow
     from juno_snap.library.module import Module
     from juno_snap.library.network import Network, connect
     from juno_snap.pipeline.policy import (
@@ -71,10 +76,13 @@ if TYPE_CHECKING:
     from juno_snap.pipeline.request import UpgradeRequest
 
 __all__ = [
+    "Attempts",
     "BytesMoved",
     "ConfigError",
     "DecodeError",
     "Event",
+    "Flow",
+    "FlowError",
     "FreeSlot",
     "Identity",
     "IdentityError",
@@ -102,6 +110,7 @@ __all__ = [
     "RejectedError",
     "ReplaceSnapshot",
     "RestoreReport",
+    "RunReport",
     "SnapshotId",
     "SnapshotReport",
     "StepFinished",
@@ -115,6 +124,7 @@ __all__ = [
     "connect",
     "generate_ed25519",
     "load_pem",
+    "run_flow",
 ]
 
 HOMES: Final = {
@@ -122,6 +132,7 @@ HOMES: Final = {
     "juno_snap.errors": (
         "ConfigError",
         "DecodeError",
+        "FlowError",
         "IdentityError",
         "InputError",
         "JunoSnapError",
@@ -143,7 +154,10 @@ HOMES: Final = {
         "StepStarted",
         "Waiting",
     ),
+    "juno_snap.flow.engine": ("RunReport",),
+    "juno_snap.flow.flow": ("Attempts", "Flow"),
     "juno_snap.ids": ("Principal", "SnapshotId"),
+    "juno_snap.library.flows": ("run_flow",),
     "juno_snap.library.module": ("Module",),
     "juno_snap.library.network": ("Network", "connect"),
     "juno_snap.pipeline.policy": (

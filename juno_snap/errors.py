@@ -244,3 +244,21 @@ class OperationError(JunoSnapError):
             "step": self.step,
             "runs_old_code": self.runs_old_code,
         }
+
+
+class FlowError(JunoSnapError):
+    """A step of a flow failed as often as it may; its last step snapshot is kept."""
+
+    default_code: ClassVar[str] = "flow-failed"
+
+    def __init__(self, message: str, *, flow: str, step: str, run: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.flow = flow
+        self.step = step
+        self.run = run
+
+    @property
+    @override
+    def fields(self) -> Mapping[str, object]:
+        """Which step of which run."""
+        return {"flow": self.flow, "step": self.step, "run": self.run}

@@ -13,7 +13,7 @@ from juno_snap.agent.delegation import check_usable
 from juno_snap.agent.identity import Identity, check_not_revoked
 from juno_snap.agent.polling import PollPolicy
 from juno_snap.agent.queries import Queries
-from juno_snap.agent.retry import Entropy, RetryingTransport, RetryPolicy
+from juno_snap.agent.retry import RetryingTransport, RetryPolicy
 from juno_snap.agent.root_key import check_fetch_allowed
 from juno_snap.agent.signing import sign_request
 from juno_snap.agent.submission import CertifiedReply, PreparedCall, Submission
@@ -22,6 +22,7 @@ from juno_snap.clock import Clock, system_clock
 from juno_snap.errors import DecodeError, InputError, TransportError
 from juno_snap.ids import Principal
 from juno_snap.units import NS_PER_SECOND
+from juno_snap.waits import Entropy
 from juno_snap.wire.bls import der_to_public_key
 from juno_snap.wire.cbor import as_bytes, as_text
 from juno_snap.wire.certificate import CanisterScope, SubnetScope, VerifiedCertificate

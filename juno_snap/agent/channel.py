@@ -6,12 +6,13 @@ from typing import Final, Literal, TypeAlias, final
 
 from juno_snap.agent.identity import Identity
 from juno_snap.agent.polling import Pace, PollPolicy
-from juno_snap.agent.retry import Entropy, RetryingTransport
+from juno_snap.agent.retry import RetryingTransport
 from juno_snap.agent.transport import Answer
 from juno_snap.clock import Clock
 from juno_snap.errors import TransportError
 from juno_snap.ids import Principal
 from juno_snap.units import NS_PER_SECOND
+from juno_snap.waits import Entropy
 
 RequestKind: TypeAlias = Literal["call", "query", "read_state"]
 

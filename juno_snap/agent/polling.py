@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import final
 
-from juno_snap.agent.retry import Entropy, growing_wait, with_jitter
 from juno_snap.clock import Clock
 from juno_snap.units import NS_PER_SECOND
+from juno_snap.waits import Entropy, growing_wait, with_jitter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,9 @@ the network runs one request id once (interface specification, "Request: Call"),
 bytes may be sent until the ingress expiry, and are never sent after it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, TypeAlias, final
+from typing import Final, final
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
@@ -17,9 +16,7 @@ from juno_snap.agent.transport import ANSWER_TOO_LARGE, Answer, Transport
 from juno_snap.clock import Clock
 from juno_snap.errors import TransportError
 from juno_snap.units import NS_PER_SECOND
-
-Entropy: TypeAlias = Callable[[int], bytes]
-"""As many random bytes as asked for, like ``os.urandom``."""
+from juno_snap.waits import Entropy, growing_wait, with_jitter
 
 SERVER_FAULT: Final = 500
 
@@ -214,15 +211,3 @@ class _Sending:
 def is_transient(error: BaseException) -> bool:
     """Whether the same bytes may have more luck."""
     return isinstance(error, TransportError) and error.code not in {ANSWER_TOO_LARGE, "expired"}
-
-
-def growing_wait(first_seconds: float, growth: float, longest_seconds: float, step: int) -> float:
-    """The wait after the ``step``-th attempt (from 1), without randomness."""
-    # Past this step the cap holds for every sensible growth, and the power cannot overflow.
-    return min(longest_seconds, first_seconds * growth ** min(step - 1, 64))
-
-
-def with_jitter(seconds: float, share: float, entropy: Entropy) -> float:
-    """``seconds`` less a random part of at most ``share`` of it."""
-    chance = int.from_bytes(entropy(4), "big") / 2**32
-    return seconds * (1 - share * chance)

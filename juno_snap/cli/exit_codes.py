@@ -9,6 +9,7 @@ from juno_snap.errors import (
     BackupError,
     ConfigError,
     DecodeError,
+    FlowError,
     IdentityError,
     InputError,
     JunoSnapError,
@@ -85,6 +86,7 @@ CLASSES: Final[Mapping[type[JunoSnapError], ExitCode]] = {
     OutcomeUnknownError: ExitCode.UNKNOWN,
     BackupError: ExitCode.BACKUP,
     OperationError: ExitCode.FAILED,
+    FlowError: ExitCode.FAILED,
     CancelledByPersonError: ExitCode.CANCELLED,
     ResultLostError: ExitCode.OTHER,
 }

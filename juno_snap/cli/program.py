@@ -31,6 +31,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "rollback": "Bring a module back to the snapshot that an upgrade took.",
     "resume": "Bring an interrupted operation to its end.",
     "history": "What was done: operations, their steps, and what is unfinished.",
+    "flow": "Run flows: steps that are stopped and go on where they were.",
     "identity": "Who signs: list, show and import keys.",
     "config": "What is configured, and whether it makes sense.",
     "completion": "Completion of commands in your shell.",

@@ -17,6 +17,9 @@ Found: TypeAlias = Mapping[str, Any]
 
 Condition: TypeAlias = sql.ColumnElement[bool]
 
+Connection: TypeAlias = sql.Connection
+"""For those who pass it on and ask nothing of it themselves."""
+
 
 class BrokenRowError(Exception):
     """A row is not what was written; becomes the refusal of a damaged file."""

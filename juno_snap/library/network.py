@@ -229,6 +229,11 @@ async def _connection(
         yield Network(workspace=workspace, settings=settings, on_event=watch)
 
 
+def state_directory(state: Path | None) -> Path:
+    """Where state lives: ``state``, what the variable says, or the user's own directory."""
+    return _settings(None, None, state=state, config=None).state_directory
+
+
 def _settings(
     network: str | None, root_key: str | bytes | None, *, state: Path | None, config: Path | None
 ) -> Settings:

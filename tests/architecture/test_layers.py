@@ -7,7 +7,7 @@ import pytest
 
 from tests.architecture.imports import PACKAGE, all_imports, module_name, source_files
 
-BASE = {"errors", "units", "ids", "clock", "events", "files", "processes", "version"}
+BASE = {"errors", "units", "ids", "clock", "events", "files", "processes", "version", "waits"}
 LAYERS = {
     "base": {"base"},
     "database": {"base", "database"},
@@ -22,7 +22,7 @@ LAYERS = {
     "replica": {"base", "wire", "replica"},
     "console": {"base", "backup", "pipeline", "flow", "management", "console"},
     "library": {
-        "base", "agent", "settings", "management", "pipeline", "replica", "library",
+        "base", "agent", "settings", "management", "pipeline", "flow", "replica", "library",
     },
     "testing": {"base", "agent", "management", "pipeline", "replica", "library", "testing"},
     "cli": {

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from juno_snap.agent.retry import RetryingTransport, RetryPolicy, with_jitter
+from juno_snap.agent.retry import RetryingTransport, RetryPolicy
 from juno_snap.agent.transport import ANSWER_TOO_LARGE
 from juno_snap.errors import TransportError
 from juno_snap.units import NS_PER_SECOND
+from juno_snap.waits import with_jitter
 from tests.fake_clock import FakeClock
 from tests.scripted import URL, Scripted, broken_connection, refused_connection, text_answer
 from tests.unit.agent.fake_node import no_entropy

@@ -1,0 +1,74 @@
+"""Calls the function of a step: an async one is awaited, a plain one has a thread of its own."""
+
+import asyncio
+import contextlib
+import contextvars
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from juno_snap.flow.context import Context, StopRequestError
+from juno_snap.flow.flow import Step
+
+STOP_GRACE_SECONDS: Final = 5.0
+"""How long a plain step has to come to its next emit; then it is left behind."""
+
+Outcome = tuple[object, BaseException | None]
+
+
+async def call_step(step: Step, arguments: Sequence[object], context: Context) -> object:
+    """What the function of ``step`` returns.
+
+    On cancellation an async one is cancelled. A plain one ends at its next emit, or is left behind:
+    its thread does not hold up the end of the program, and what it still emits is not taken.
+
+    Raises:
+        Exception: Whatever it raises; an attempt to end the program becomes ``RuntimeError``.
+    """
+    taken = [*arguments, context] if step.takes_context else arguments
+    if step.is_async:
+        try:
+            return await step.function(*taken)
+        except (SystemExit, StopRequestError) as error:
+            raise _left(error) from error
+    value, raised = await _in_thread(lambda: step.function(*taken), context)
+    if raised is None:
+        return value
+    if isinstance(raised, Exception):
+        raise raised
+    raise _left(raised) from raised
+
+
+async def _in_thread(call: Callable[[], object], context: Context) -> Outcome:
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[Outcome] = loop.create_future()
+
+    def end(outcome: Outcome) -> None:
+        if not ended.done():
+            ended.set_result(outcome)
+
+    def run() -> None:
+        value: object = None
+        raised: BaseException | None = None
+        try:
+            value = call()
+        except BaseException as error:  # noqa: BLE001  # code of others: nothing passes
+            raised = error
+        with contextlib.suppress(RuntimeError):  # nobody waits any more: the loop is closed
+            loop.call_soon_threadsafe(end, (value, raised))
+
+    copied = contextvars.copy_context()
+    threading.Thread(
+        target=copied.run, args=(run,), name=f"juno-snap step {context.step}", daemon=True
+    ).start()
+    try:
+        await asyncio.wait({ended})
+    except asyncio.CancelledError:
+        context.ask_to_stop()
+        await asyncio.wait({ended}, timeout=STOP_GRACE_SECONDS)
+        raise
+    return ended.result()
+
+
+def _left(error: BaseException) -> RuntimeError:
+    return RuntimeError(f"the step ended with {type(error).__name__}: {error}")
