@@ -3,6 +3,9 @@
 None of these needs a network; what a step does is its own affair.
 """
 
+import contextlib
+import dataclasses
+import sys
 from typing import Annotated, Final
 
 import typer
@@ -165,16 +168,11 @@ def status(common: CommonOptions, name: FlowName) -> None:
 
 def _run(session: Session, flow: Flow, options: RunOptions, origin: str) -> None:
     space = FlowSpace(state=session.state)
-    options = RunOptions(
-        message=options.message,
-        is_anew=options.is_anew,
-        is_again=options.is_again,
-        drops=options.drops,
-        source=origin,
-    )
+    options = dataclasses.replace(options, source=origin)
 
     async def work() -> RunReport:
-        with session.output.watch() as observer:
+        # What steps print is for people; standard output has the result.
+        with session.output.watch() as observer, contextlib.redirect_stdout(sys.stderr):
             return await run_flow(flow, space, options, observer=observer)
 
     report = session.run(work())
