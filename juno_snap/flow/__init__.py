@@ -11,7 +11,8 @@ that does not fit into a marker.
 
 A step snapshot and the data that were emitted before it are written in one transaction. So a step
 that is killed goes on from its marker, and what it had emitted up to there has neither to be
-emitted again nor is it there twice. What it emitted after its last marker it emits anew. No engine
+emitted again nor is it there twice. What it emitted after its last marker, which is held in memory,
+it emits anew. No engine
 makes effects elsewhere happen exactly once: a step looks at the world before it acts again.
 
 Writes carry the run's fence, the flow's epoch and a sequence. A run that was taken over, a value

@@ -144,7 +144,14 @@ def takes_context(step: str, function: StepFunction) -> bool:
     Raises:
         InputError: It cannot be called with three, nor with four.
     """
-    signature = inspect.signature(function)
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError) as error:  # some that are written in C do not say
+        raise InputError(
+            f"the function of step {step!r} does not say what it takes",
+            value=step,
+            hint="write one around it that takes msg, cfg and snapshot",
+        ) from error
     for takes_context in (True, False):
         try:
             signature.bind(*[None] * (PLAIN_ARGUMENTS + takes_context))

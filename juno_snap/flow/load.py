@@ -99,9 +99,10 @@ def _declared(path: Path) -> Flow:
             f"{path}: {key}: {first['msg']}", source=str(path), key=key, hint=_hint(error)
         ) from error
     flow = Flow(file.flow.name)
+    modules: dict[Path, ModuleType] = {}
     for table in file.steps:
         key = f"steps.{table.id}"
-        function = _function(path, key, table.function)
+        function = _function(path, key, table.function, modules)
         try:
             flow.add(_step(table, function))
         except JunoSnapError as error:
@@ -125,12 +126,16 @@ def _step(table: _StepTable, function: StepFunction) -> Step:
     )
 
 
-def _function(path: Path, key: str, text: str) -> StepFunction:
-    """The function that a declaration names; a file is beside the declaration."""
+def _function(path: Path, key: str, text: str, modules: dict[Path, ModuleType]) -> StepFunction:
+    """The function that a declaration names; a file is beside the declaration, and is run once."""
     place, _, name = text.rpartition(":")
     if not place or not name:
         raise _wrong(path, key, f"{text!r} names no function", "say FILE.py:NAME or MODULE:NAME")
-    module = _module(path.parent / place) if place.endswith(PYTHON) else _imported(path, key, place)
+    if place.endswith(PYTHON):
+        file = path.parent / place
+        module = modules.get(file) or modules.setdefault(file, _module(file))
+    else:
+        module = _imported(path, key, place)
     function = getattr(module, name, None)
     if not callable(function):
         raise _wrong(path, key, f"{place} has no function {name!r}", "correct the name")
@@ -160,7 +165,7 @@ def _module(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(
             f"{path} cannot be run: {type(error).__name__}: {error}",
             source=str(path),

@@ -1,8 +1,8 @@
 """Once more: the one retry policy of this layer.
 
 A step that raises is called again with its newest snapshot, after a wait that grows. Not tried
-again is what would be refused again: malformed input, a refusal, a mistake in the configuration, an
-answer that cannot be trusted.
+again is what would end the same way: malformed input, a refusal, a mistake in the configuration, an
+answer that cannot be trusted, an operation on a module that failed.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,12 +15,13 @@ from juno_snap.errors import (
     ConfigError,
     IdentityError,
     InputError,
-    LockedError,
     NotFoundError,
+    OperationError,
     PreconditionError,
     TrustError,
 )
 from juno_snap.flow.flow import Attempts
+from juno_snap.flow.model import TakenOverError
 from juno_snap.waits import Entropy, growing_wait, with_jitter
 
 GROWTH: Final = 2.0
@@ -29,9 +30,10 @@ FOR_GOOD: Final = (
     ConfigError,
     IdentityError,
     InputError,
-    LockedError,
     NotFoundError,
+    OperationError,
     PreconditionError,
+    TakenOverError,
     TrustError,
 )
 

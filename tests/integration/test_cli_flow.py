@@ -141,10 +141,7 @@ def test_where_no_flow_was_run_nothing_is_made(state, words):
         (STEP + "'nowhere.py:f'\n", "nowhere.py"),
         (STEP + "'nomodule:f'\n", "nomodule"),
         (STEP + "'json:nothing'\n", "nothing"),
-        (
-            "{STEP}'json:dumps'\nattempts = 0\n",
-            "attempts",
-        ),
+        (STEP + "'json:dumps'\nattempts = 0\n", "attempts"),
     ],
 )
 def test_a_mistake_in_a_declaration_names_the_file_and_the_place(state, text, said):
@@ -155,11 +152,21 @@ def test_a_mistake_in_a_declaration_names_the_file_and_the_place(state, text, sa
     assert said in ran.error["message"]
 
 
-def test_a_file_that_breaks_is_told_of(state):
-    source = write_flow(state, "breaks", "raise OSError('no such thing')")
+@pytest.mark.parametrize("breaking", ["raise OSError('this')", "raise SystemExit('this')", "this"])
+def test_a_file_that_breaks_is_told_of(state, breaking):
+    source = write_flow(state, "breaks", breaking)
     ran = refuse("flow", "run", source)
     assert ran.code == CONFIGURATION
-    assert "no such thing" in ran.error["message"]
+    assert "this" in ran.error["message"]
+
+
+def test_steps_of_one_file_share_what_stands_in_it(state):
+    text = "calls = []\ndef step(msg, cfg, snapshot):\n    calls.append(1)\n    return len(calls)\n"
+    (state / "steps.py").write_text(text, encoding="utf-8")
+    file = state / "flow.toml"
+    two = "".join(f"[[steps]]\nid = '{name}'\nfunction = 'steps.py:step'\n" for name in "ab")
+    file.write_text(f"[flow]\nname = 'f'\n{two}", encoding="utf-8")
+    assert ask("flow", "run", file)["run"]["outputs"] == [2]
 
 
 def test_a_step_that_fails_ends_with_16_and_resume_goes_on(state):
@@ -252,6 +259,23 @@ def test_a_step_that_never_emits_does_everything_again_after_a_kill(state):
     again.kill()
     again.communicate()
     assert actions(state)[len(before) : len(before) + 3] == ["0", "1", "2"]
+
+
+def test_where_nothing_can_be_written_it_is_refused(state, counter, monkeypatch):
+    (state / "file").touch()
+    monkeypatch.setenv("JUNO_SNAP_STATE", str(state / "file" / "state"))
+    ran = refuse("flow", "run", counter)
+    assert (ran.code, ran.error["code"]) == (REFUSED, "flows-file-read-only")
+
+
+def test_a_file_that_was_damaged_is_refused_and_left(state, counter):
+    ask("flow", "run", counter)
+    file = state / "state" / "flows.sqlite"
+    file.write_bytes(b"x" * 5000)
+    for words in (("run", counter), ("list",), ("snapshot", "reset", "counter")):
+        ran = refuse("flow", *words)
+        assert (ran.code, ran.error["code"]) == (REFUSED, "flows-file-damaged")
+    assert file.read_bytes() == b"x" * 5000
 
 
 def test_tables_for_people(counter):

@@ -10,6 +10,7 @@ from juno_snap.errors import (
     FlowError,
     InputError,
     LockedError,
+    OperationError,
     PreconditionError,
 )
 from juno_snap.events import Notice, StepFinished, StepStarted
@@ -224,7 +225,24 @@ async def test_a_new_run_leaves_the_failed_one_behind_and_keeps_the_snapshot(tmp
     assert calls[-1] == {"seen": 1}
 
 
-@pytest.mark.parametrize("error", [InputError("wrong"), PreconditionError("refused")])
+FAILED = OperationError("bad release", operation="o", step="install", runs_old_code=True)
+
+
+async def test_a_module_that_is_locked_is_waited_for(tmp_path):
+    clock = FakeClock()
+    flow, calls = Flow("f"), []
+
+    @flow.step("a")
+    async def upgrade(msg, cfg, snapshot):
+        calls.append(1)
+        if len(calls) == 1:
+            raise LockedError("module is in use")
+
+    await run_flow(flow, FlowSpace(state=tmp_path, clock=clock))
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("error", [InputError("wrong"), PreconditionError("refused"), FAILED])
 async def test_what_would_be_refused_again_is_not_tried_again(space, error):
     flow, calls = Flow("f"), []
 

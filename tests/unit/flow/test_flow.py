@@ -52,7 +52,9 @@ def test_a_step_is_a_function_of_three_or_four(function, takes_context, is_async
     assert (step.takes_context, step.is_async) == (takes_context, is_async)
 
 
-@pytest.mark.parametrize("function", [lambda: None, lambda a, b: None, lambda a, b, c, d, e: None])
+@pytest.mark.parametrize(
+    "function", [lambda: None, lambda a, b: None, lambda a, b, c, d, e: None, dict.fromkeys, min]
+)
 def test_other_functions_are_refused(function):
     with pytest.raises(InputError, match="step 'a'"):
         Flow("f").step("a")(function)
