@@ -5,22 +5,21 @@ import contextlib
 import contextvars
 import threading
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from juno_snap.flow.context import Context, StopRequestError
 from juno_snap.flow.flow import Step
 
-STOP_GRACE_SECONDS: Final = 5.0
-"""How long a plain step has to come to its next emit; then it is left behind."""
-
 Outcome = tuple[object, BaseException | None]
 
 
-async def call_step(step: Step, arguments: Sequence[object], context: Context) -> object:
+async def call_step(
+    step: Step, arguments: Sequence[object], context: Context, *, stop_grace_seconds: float
+) -> object:
     """What the function of ``step`` returns.
 
-    On cancellation an async one is cancelled. A plain one ends at its next emit, or is left behind:
-    its thread does not hold up the end of the program, and what it still emits is not taken.
+    On cancellation an async one is cancelled. A plain one ends at its next emit, or is left behind
+    after ``stop_grace_seconds``: its thread does not hold up the end of the program, and what it
+    still emits is not taken.
 
     Raises:
         Exception: Whatever it raises; an attempt to end the program becomes ``RuntimeError``.
@@ -31,7 +30,7 @@ async def call_step(step: Step, arguments: Sequence[object], context: Context) -
             return await step.function(*taken)
         except (SystemExit, StopRequestError) as error:
             raise _left(error) from error
-    value, raised = await _in_thread(lambda: step.function(*taken), context)
+    value, raised = await _in_thread(lambda: step.function(*taken), context, stop_grace_seconds)
     if raised is None:
         return value
     if isinstance(raised, Exception):
@@ -39,7 +38,9 @@ async def call_step(step: Step, arguments: Sequence[object], context: Context) -
     raise _left(raised) from raised
 
 
-async def _in_thread(call: Callable[[], object], context: Context) -> Outcome:
+async def _in_thread(
+    call: Callable[[], object], context: Context, stop_grace_seconds: float
+) -> Outcome:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[Outcome] = loop.create_future()
 
@@ -65,7 +66,7 @@ async def _in_thread(call: Callable[[], object], context: Context) -> Outcome:
         await asyncio.wait({ended})
     except asyncio.CancelledError:
         context.ask_to_stop()
-        await asyncio.wait({ended}, timeout=STOP_GRACE_SECONDS)
+        await asyncio.wait({ended}, timeout=stop_grace_seconds)
         raise
     return ended.result()
 

@@ -44,6 +44,8 @@ class RunOptions:
     """Go on where the last run has failed as often as it may."""
     drops: bool = False
     """Forget what steps hold that are gone."""
+    stop_grace_seconds: float = 5.0
+    """What a plain step has to come to its next emit when it is stopped; then it is left behind."""
     source: str = ""
     """Where the flow was read from, for ``flow resume``."""
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
@@ -101,6 +103,7 @@ async def run_flow(
                 clock=space.clock,
                 observer=observer,
                 entropy=entropy,
+                stop_grace_seconds=options.stop_grace_seconds,
             )
             state = await _Run(flow, scene).work()
             (record,) = store.runs(flow.name)

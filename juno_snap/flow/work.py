@@ -45,6 +45,7 @@ class Scene:
     clock: Clock
     observer: Observer
     entropy: Entropy
+    stop_grace_seconds: float
     emitter: Emitter = field(init=False)
 
     def __post_init__(self) -> None:
@@ -148,7 +149,9 @@ class UnitWork:
             log=scene.note,
         )
         try:
-            value = await call_step(step, self._arguments(), context)
+            value = await call_step(
+                step, self._arguments(), context, stop_grace_seconds=scene.stop_grace_seconds
+            )
             if value is not None:
                 context.put_data(value)
         except BaseException:

@@ -551,3 +551,30 @@ async def test_an_unfinished_run_keeps_its_message(tmp_path):
         await run_flow(flow, space, RunOptions(message=2, is_again=True))
     assert refused.value.code == "run-unfinished"
     assert (await run_flow(flow, space, RunOptions(message=1, is_again=True))).state == "done"
+
+
+async def test_a_plain_step_that_does_not_end_is_left_behind_and_writes_nothing(space):
+    flow, begun, go_on, ended = Flow("f"), threading.Event(), threading.Event(), []
+
+    @flow.step("a")
+    def hang(msg, cfg, snapshot, ctx):
+        ctx.emit("snapshot", "before")
+        begun.set()
+        go_on.wait()
+        try:
+            ctx.emit("snapshot", "late")
+        except BaseException as error:
+            ended.append(type(error).__name__)
+            raise
+
+    options = RunOptions(stop_grace_seconds=0.05)
+    task = asyncio.ensure_future(run_flow(flow, space, options))
+    await asyncio.to_thread(begun.wait)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    go_on.set()
+    while not ended:  # noqa: ASYNC110  # the thread belongs to nobody
+        await asyncio.sleep(0.01)
+    assert ended == ["StopRequestError"]
+    assert value_of(space, "f", "a") == "before"
