@@ -100,6 +100,11 @@ class Agent:
         return self._call_ttl_seconds
 
     @property
+    def slow_downs(self) -> int:
+        """How often the network has asked to slow down; who sends much at once heeds it."""
+        return self._transport.slow_downs
+
+    @property
     def clock(self) -> Clock:
         """The time that this agent goes by."""
         return self._connection.clock

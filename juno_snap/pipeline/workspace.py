@@ -1,6 +1,7 @@
 """What an operation needs around it: a network, a journal, the user's hooks, a lock."""
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -65,6 +66,11 @@ class Workspace:
     def root_key(self) -> bytes:
         """Which network this is."""
         return self.client.agent.root_key
+
+    @property
+    def root_key_sha256(self) -> bytes:
+        """The same as backups have it."""
+        return hashlib.sha256(self.root_key).digest()
 
     @property
     def vault(self) -> Vault | None:
