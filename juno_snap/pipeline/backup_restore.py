@@ -135,9 +135,7 @@ async def prepare_upload(
     uploaded = progress.snapshot
     unfinished(workspace, module, b"" if uploaded is None else restore_digest(module, uploaded))
     seen, _ = await observe_as_step(workspace, module, observer=observer)
-    if uploaded is not None and uploaded not in {each.id for each in seen.snapshots}:
-        progress.forget()
-        uploaded = None
+    uploaded = _still_there(seen, progress)
     replaced = _replaced(seen, request, uploaded)
     outline = plan_backup_restore(
         seen,
@@ -205,6 +203,14 @@ async def run_upload(
         await delete_snapshots(workspace, module, [replaced])
     progress.forget()
     return Uploaded(module=module, snapshot=snapshot, replaced=prepared.replaced, loaded=loaded)
+
+
+def _still_there(seen: Observation, progress: UploadProgress) -> SnapshotId | None:
+    """The uploaded snapshot; one that somebody has deleted is uploaded anew."""
+    uploaded = progress.snapshot
+    if uploaded is not None and uploaded not in {each.id for each in seen.snapshots}:
+        progress.forget()
+    return progress.snapshot
 
 
 def _was_loaded(workspace: Workspace, module: Principal, snapshot: SnapshotId) -> bool:

@@ -1,19 +1,13 @@
 """Backups over the network: made, compared, restored, refused, and interrupted."""
 
-import json
-import shutil
-
 import pytest
 
-from juno_snap.backup.layout import FILES
 from juno_snap.backup.reader import open_backup
-from juno_snap.replica.samples import sample
 from tests.integration.cli_world import (
     ask,
     create_store,
     documents,
     juno_snap,
-    refuse,
     write_sample,
 )
 

@@ -23,6 +23,7 @@ from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, s
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, listing, moment, size
 from juno_snap.ids import SnapshotId
+from juno_snap.pipeline.backup_create import BACKUPS_FOLDER
 from juno_snap.pipeline.report import rfc3339
 from juno_snap.settings.model import RetentionSettings
 
@@ -33,7 +34,6 @@ group.command("copy")(backup_copy.copy)
 
 Document = dict[str, object]
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of one backup.")]
-BACKUPS_FOLDER: Final = "backups"
 """In the state directory: where backups lie unless somebody says otherwise."""
 
 

@@ -15,18 +15,14 @@ from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, s
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, size
 from juno_snap.cli.wiring import Connection, ModuleChoice, connect
+from juno_snap.pipeline.backup_create import BackupRequest, MadeBackup, make_backup
 from juno_snap.pipeline.backup_restore import (
     Uploaded,
     UploadRequest,
     prepare_upload,
     run_upload,
 )
-from juno_snap.pipeline.download import (
-    BackupRequest,
-    MadeBackup,
-    differences_to_chain,
-    make_backup,
-)
+from juno_snap.pipeline.download import differences_to_chain
 
 Out = Annotated[
     Path | None,
