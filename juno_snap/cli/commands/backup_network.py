@@ -15,7 +15,8 @@ from juno_snap.cli.operations import announce, outline_table, reading, reported
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, size
-from juno_snap.cli.wiring import Connection, ModuleChoice, connect
+from juno_snap.cli.targets import ModuleChoice
+from juno_snap.cli.wiring import Connection, connect
 from juno_snap.pipeline.backup_create import (
     BackupPlan,
     BackupRequest,
@@ -162,18 +163,18 @@ def compare_with_chain(
 
     async def work() -> tuple[str, ...]:
         async with connect(session, changes=False) as connection:
-            choice = _choice(connection, module, backup)
+            choice = await _choice(connection, module, backup)
             workspace = connection.workspace(choice)
             return await reading(differences_to_chain(workspace, choice.id, backup, which=which))
 
     return session.run(work())
 
 
-def _choice(connection: Connection, module: ModuleOptions, backup: Backup) -> ModuleChoice:
+async def _choice(connection: Connection, module: ModuleOptions, backup: Backup) -> ModuleChoice:
     """The module that was said, else the one that the backup is of."""
     origin = backup.description.module
     if origin is None or module.module or module.target:
-        return connection.module(module)
+        return await connection.module(module)
     return connection.choice_of(origin)
 
 
@@ -184,7 +185,7 @@ def _create(
 
     async def work() -> MadeBackup | None:
         async with connect(session, changes=True, dry_run=change.dry_run) as connection:
-            choice = connection.module(module)
+            choice = await connection.module(module)
             workspace = connection.workspace(choice)
             with session.output.watch() as observer:
                 if change.dry_run:
@@ -228,7 +229,7 @@ def _upload(
 
     async def work() -> Uploaded | None:
         async with connect(session, changes=True, dry_run=change.dry_run) as connection:
-            choice = connection.module(module)
+            choice = await connection.module(module)
             workspace = connection.workspace(choice)
             with session.output.watch() as observer:
                 prepared = await reading(
