@@ -128,7 +128,7 @@ async def prepare_upload(
     verification = verify_backup(request.path, observer=observer)
     verification.require_sound()
     backup = verification.backup
-    found = survey(backup)
+    found = survey(verification)
     progress = UploadProgress(
         workspace.state, root_key=workspace.root_key, module=module, content=found.content
     )
@@ -180,6 +180,7 @@ async def run_upload(
             backup=prepared.backup,
             survey=prepared.survey,
             progress=progress,
+            seen=tuple(each.id for each in prepared.seen.snapshots),
             reads_all_back=prepared.replaced is not None,
             observer=observer,
         )
