@@ -8,7 +8,7 @@ the disk.
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import final
@@ -17,10 +17,13 @@ from juno_snap.backup.layout import Slice
 from juno_snap.backup.model import Description
 from juno_snap.backup.reader import Backup
 from juno_snap.backup.writer import BackupWriter
-from juno_snap.errors import InputError
+from juno_snap.errors import InputError, NotFoundError, RejectedError
 from juno_snap.events import BytesMoved, Observer, ignore_events
 from juno_snap.ids import Principal, SnapshotId
+from juno_snap.management.types import SnapshotMetadata
+from juno_snap.pipeline import codes
 from juno_snap.pipeline.notes import note_of
+from juno_snap.pipeline.observe import explained
 from juno_snap.pipeline.resolve import resolve_snapshot
 from juno_snap.pipeline.snapshot_content import described, differences
 from juno_snap.pipeline.snapshots import list_snapshots
@@ -42,15 +45,11 @@ async def download_snapshot(
     Memory is bounded by what is under way at a time, not by the size of the snapshot.
 
     Raises:
-        RejectedError: The network refused, for example because the snapshot is gone.
+        NotFoundError: There is no such module, or the snapshot is gone.
+        RejectedError: The network refused.
         BackupError, LockedError: See ``BackupWriter``.
     """
-    client, clock = workspace.client, workspace.clock
-    metadata = await persistently(
-        lambda: client.read_canister_snapshot_metadata(module, snapshot),
-        clock=clock,
-        observer=observer,
-    )
+    metadata = await _metadata(workspace, module, snapshot, observer)
     note = note_of(workspace.notes(module), snapshot)
     description = Description(
         module=module,
@@ -63,14 +62,37 @@ async def download_snapshot(
         made_by=f"juno-snap {__version__}",
     )
     with BackupWriter(directory, description) as writer:
+        if note.purpose == "backup":  # the directory belongs to it from now on
+            mark = replace(note, purpose="user")
+            workspace.journal.note(workspace.root_key, module, mark)
         reading = _Reading(workspace, module, snapshot, writer, observer)
         reading.tell()
         # The thread has ended before the writer lets go of its files.
         with ThreadPoolExecutor(max_workers=1) as thread:
-            await in_window(client.agent, reading.jobs(thread))
+            await in_window(workspace.client.agent, reading.jobs(thread))
             # What was written out of turn is read again; a slice that is gone is fetched anew.
-            await in_window(client.agent, reading.jobs(thread))
+            await in_window(workspace.client.agent, reading.jobs(thread))
         writer.finish()
+
+
+async def _metadata(
+    workspace: Workspace, module: Principal, snapshot: SnapshotId, observer: Observer
+) -> SnapshotMetadata:
+    try:
+        return await persistently(
+            lambda: workspace.client.read_canister_snapshot_metadata(module, snapshot),
+            clock=workspace.clock,
+            observer=observer,
+        )
+    except RejectedError as error:
+        if error.error_code != codes.SNAPSHOT_NOT_FOUND:
+            raise explained(error, module) from error
+        raise NotFoundError(
+            f"module {module} has no snapshot {snapshot}",
+            code="snapshot-not-found",
+            hint="juno-snap snapshot list shows those that are there; a backup that was begun of "
+            "one that is gone cannot be finished",
+        ) from error
 
 
 async def differences_to_chain(
