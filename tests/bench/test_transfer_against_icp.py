@@ -46,3 +46,48 @@ async def test_two_hundred_megabytes_beside_icp(tmp_path, capsys, round_ms):
         )
         assert ours.in_flight <= IN_FLIGHT_MAX
     tell(capsys, text)
+
+
+SAME_WITHIN_MEGABYTES = 20
+
+
+async def peaks(folder, *sizes_megabytes):
+    """What a download and an upload hold above the baseline, in megabytes, for each size."""
+    held = []
+    async with replica_at(folder) as replica, client_of(replica) as client:
+        tools = Tools(replica=replica, folder=folder)
+        for megabytes in sizes_megabytes:
+            module, snapshot = await take_full(client, megabytes)
+            at, place = ("--module", module), f"copy-{megabytes}"
+            baseline = tools.ours("status", *at).peak_bytes
+            taken = [
+                tools.ours("snapshot", "download", snapshot, *at, "-o", place),
+                tools.ours("snapshot", "upload", place, *at),
+            ]
+            assert max(each.in_flight for each in taken) <= IN_FLIGHT_MAX
+            held.append([(each.peak_bytes - baseline) / 1e6 for each in taken])
+    return held
+
+
+def tell_peaks(capsys, sizes, held):
+    text = "".join(
+        f"\n{size} MB of heap: {down:.0f} MB above the baseline to download, {up:.0f} to upload"
+        for size, (down, up) in zip(sizes, held, strict=True)
+    )
+    tell(capsys, f"{text}\n")
+
+
+async def test_memory_is_bounded_where_the_window_is_full(tmp_path, capsys):
+    sizes = (110,)
+    held = await peaks(tmp_path, *sizes)
+    tell_peaks(capsys, sizes, held)
+    assert max(held[0]) <= MORE_THAN_BASELINE_AIM_MEGABYTES * 4 / 3
+
+
+@pytest.mark.campaign
+async def test_memory_is_the_same_for_a_gigabyte(tmp_path, capsys):
+    sizes = (200, 1000)
+    held = await peaks(tmp_path, *sizes)
+    tell_peaks(capsys, sizes, held)
+    for small, large in zip(*held, strict=True):
+        assert large - small <= SAME_WITHIN_MEGABYTES

@@ -77,6 +77,7 @@ class Tools:
 
     replica: object
     folder: Path
+    owner: object = OWNER
 
     @property
     def ours_environment(self):
@@ -92,7 +93,7 @@ class Tools:
     def key_file(self):
         place = self.folder / "owner.pem"
         if not place.exists():
-            place.write_bytes(OWNER.to_pem())
+            place.write_bytes(self.owner.to_pem())
             place.chmod(0o600)
         return place
 
