@@ -19,10 +19,11 @@ from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, s
 from juno_snap.cli.session import Session
 from juno_snap.cli.upgrades import (
     CheckOptions,
+    GuardOptions,
     InstallOptions,
     SnapshotOptions,
+    for_module,
     request_of,
-    with_configured_checks,
 )
 from juno_snap.cli.wiring import Connection, ModuleChoice, connect
 from juno_snap.pipeline.report import Report
@@ -45,10 +46,12 @@ def register(app: typer.Typer, name: str, line: str) -> None:
 def upgrade(
     common: CommonOptions,
     module: ModuleOptions,
+    *,
     change: ChangeOptions,
     snapshots: SnapshotOptions,
     install: InstallOptions,
     health: CheckOptions,
+    guards: GuardOptions,
     argument: ArgumentOptions,
     src: Annotated[
         Path, typer.Option("-s", "--src", metavar="FILE", help="The new code: .wasm or .wasm.gz.")
@@ -61,13 +64,14 @@ def upgrade(
     """
     session = Session(common)
     wasm = read_wasm_file(src)
-    request = request_of(session, snapshots, install, health, install_argument(argument, wasm))
+    arg = install_argument(argument, wasm)
+    request = request_of(session, snapshots, install, health, guards, arg)
 
     async def work() -> Report | None:
         async with connect(session, changes=True, dry_run=change.dry_run) as connection:
             choice = connection.module(module)
             workspace = connection.workspace(choice)
-            asked = with_configured_checks(session, choice, request)
+            asked = for_module(session, choice, request)
             with session.output.watch() as observer:
                 prepared = await reading(
                     prepare_upgrade(workspace, choice.id, asked, wasm, observer=observer)
