@@ -2,8 +2,9 @@
 
 In here: what a snapshot is made of (``model``), our own directory (``layout``, ``writer``), those
 of other tools (``formats``), one way to read all of them (``reader``), ``verify``, and what becomes
-of many (``catalogue``, ``retention``, ``convert``). Not in here: any network; the parts come in and
-go out as bytes. Base modules only; ``pipeline``, ``console`` and ``cli`` may import it.
+of many (``catalogue``, ``retention``, ``convert``), copies at other places (``copies``: the only
+part that speaks to servers). Not in here: the network of the modules; the parts come in and go out
+as bytes. Base modules only; ``pipeline``, ``console`` and ``cli`` may import it.
 
 **The directory.** What icp-cli and dfx read, as they write it, and two files of ours::
 
@@ -12,6 +13,7 @@ go out as bytes. Base modules only; ``pipeline``, ``console`` and ``cli`` may im
     juno-snap.begun.json   which snapshot of which module this is, all of its metadata, exactly
     juno-snap.json         the manifest: the same, and size and SHA-256 of every file
     juno-snap.slices       only while it is being written: which slices have arrived
+    juno-snap.copying.json only while it is being copied to here; see ``copies``
 
 Both JSON files end with a member ``checksum``: the SHA-256 of all bytes before its own digits.
 

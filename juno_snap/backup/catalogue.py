@@ -1,6 +1,6 @@
 """Many backups: finding them under a directory, and removing those that may go."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, final
@@ -17,7 +17,16 @@ from juno_snap.errors import BackupError, InputError
 from juno_snap.events import Observer, ignore_events
 from juno_snap.files import sync_directory
 
-State: TypeAlias = Literal["complete", "unfinished", "damaged"]
+State: TypeAlias = Literal["complete", "unfinished", "encrypted", "damaged"]
+
+STATES: Final[Mapping[str, State]] = {
+    "backup-unfinished": "unfinished",
+    "backup-encrypted": "encrypted",
+}
+"""Of a backup that cannot be opened, from the code of the error."""
+
+OURS: Final = (layout.MANIFEST, layout.BEGUN, layout.COPYING, layout.ENCRYPTED)
+"""One of them is in every directory that this program has written or begun."""
 
 DEPTH: Final = 3
 """Folders below the root in which backups are looked for: one for the network, one for the module,
@@ -35,7 +44,7 @@ class Entry:
     description: Description | None
     """None: not readable."""
     total_size_bytes: int | None
-    """None: unfinished or damaged."""
+    """None: unfinished, encrypted or damaged."""
     problem: str = ""
 
 
@@ -84,7 +93,8 @@ def plan_pruning(root: Path, rules: Rules) -> Pruning:
         raise InputError(
             "no rule says which backups to keep",
             code="no-rule",
-            hint="say --keep-last, --keep-daily, --keep-weekly or --keep-monthly",
+            hint="say --keep-last, --keep-daily, --keep-weekly or --keep-monthly, or write them "
+            "into the table retention of juno-snap.toml",
         )
     candidates, sizes = [], {}
     for each in list_backups(root):
@@ -132,7 +142,7 @@ def remove_backup(path: Path) -> bool:
     """
     backup = open_backup(path)
     names = [each.name for each in backup.files if each.name != layout.BEGUN]
-    for name in (layout.MANIFEST, *names, layout.SLICES, layout.BEGUN):
+    for name in (layout.MANIFEST, *names, layout.SLICES, layout.COPYING, layout.BEGUN):
         with writing(path / name):
             (path / name).unlink(missing_ok=True)
             if name == layout.MANIFEST:
@@ -160,7 +170,7 @@ def _places(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def _looks_like_backup(folder: Path) -> bool:
-    if is_there(folder, layout.MANIFEST) or is_there(folder, layout.BEGUN):
+    if any(is_there(folder, name) for name in OURS):
         return True
     modules = (layout.FILES["wasm_module"], juno.FILES["wasm_module"])
     return is_there(folder, layout.METADATA) and any(is_there(folder, name) for name in modules)
@@ -181,7 +191,7 @@ def _entry(path: Path) -> Entry:
 
 
 def _unusable(path: Path, error: BackupError) -> Entry:
-    ours = is_there(path, layout.MANIFEST) or is_there(path, layout.BEGUN)
+    ours = any(is_there(path, name) for name in OURS)
     others: Layout = "juno" if is_there(path, juno.FILES["wasm_module"]) else "icp"
     try:
         description = begun_description(path)
@@ -189,7 +199,7 @@ def _unusable(path: Path, error: BackupError) -> Entry:
         description = None
     return Entry(
         path=path,
-        state="unfinished" if error.code == "backup-unfinished" else "damaged",
+        state=STATES.get(error.code, "damaged"),
         layout="juno-snap" if ours else others,
         description=description,
         total_size_bytes=None,

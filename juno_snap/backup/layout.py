@@ -36,6 +36,10 @@ FILES: Final[Mapping[Part, str]] = {part: f"{part}.bin" for part in PARTS}
 MANIFEST: Final = "juno-snap.json"
 BEGUN: Final = "juno-snap.begun.json"
 SLICES: Final = "juno-snap.slices"
+COPYING: Final = "juno-snap.copying.json"
+"""Only while a backup is being copied to this place; see ``copies``."""
+ENCRYPTED: Final = "juno-snap.age.json"
+"""In place of the manifest where the files are encrypted; see ``copies``."""
 
 SLICE_BYTES: Final = 2_000_000
 """The largest slice that one call reads. Source: dfinity/ic, ``canister_manager.rs``."""
@@ -167,13 +171,13 @@ def render_begun(description: Description) -> bytes:
     return sealed(_description_json(description))
 
 
-def parse_begun(data: bytes, place: Path) -> Description:
+def parse_begun(data: bytes, place: Path | str) -> Description:
     """What ``render_begun`` wrote.
 
     Raises:
         BackupError: It is damaged, of a newer format, or contradicts itself.
     """
-    _check_seal(data, place)
+    check_seal(data, place)
     try:
         return _description(_Begun.model_validate_json(data), place)
     except ValidationError as error:
@@ -195,13 +199,13 @@ def render_manifest(manifest: Manifest) -> bytes:
     )
 
 
-def parse_manifest(data: bytes, place: Path) -> Manifest:
+def parse_manifest(data: bytes, place: Path | str) -> Manifest:
     """What ``render_manifest`` wrote.
 
     Raises:
         BackupError: It is damaged, of a newer format, or contradicts itself.
     """
-    _check_seal(data, place)
+    check_seal(data, place)
     try:
         parsed = _Manifest.model_validate_json(data)
     except ValidationError as error:
@@ -220,7 +224,7 @@ def parse_manifest(data: bytes, place: Path) -> Manifest:
     return manifest
 
 
-def _check_files(manifest: Manifest, place: Path) -> None:
+def _check_files(manifest: Manifest, place: Path | str) -> None:
     """The files are those that the metadata calls for, each once, with its size and hash."""
     expected: dict[str, int | None] = {
         **data_files(manifest.description.metadata),
@@ -244,8 +248,12 @@ def sealed(document: Mapping[str, object]) -> bytes:
     return text + hashlib.sha256(text).hexdigest().encode() + CHECKSUM_END
 
 
-def _check_seal(data: bytes, place: Path) -> None:
-    """Refuse a file of a newer format, then one that is not byte for byte what was written."""
+def check_seal(data: bytes, place: Path | str) -> None:
+    """Refuse a file of a newer format, then one that is not byte for byte what ``sealed`` made.
+
+    Raises:
+        BackupError: It is one of them.
+    """
     try:
         said = json.loads(data)
     except (ValueError, RecursionError):
@@ -308,7 +316,7 @@ def _global_json(each: Global) -> dict[str, object]:
     return {each.kind: f"{each.value:032x}" if each.kind == "v128" else each.value}
 
 
-def _description(parsed: _Begun, place: Path) -> Description:
+def _description(parsed: _Begun, place: Path | str) -> Description:
     said = parsed.metadata
     timer = said.global_timer
     metadata = Metadata(
@@ -342,7 +350,7 @@ def _description(parsed: _Begun, place: Path) -> Description:
         raise damaged(place, f"is malformed: {error.message}") from error
 
 
-def _global(said: _Global, place: Path) -> Global:
+def _global(said: _Global, place: Path | str) -> Global:
     match said.model_dump(exclude_none=True):
         case {"i32": int(value), **rest} if not rest:
             return Global("i32", value)

@@ -101,7 +101,7 @@ def blocks(directory: Path, name: str) -> Iterator[bytes]:
             yield block
 
 
-def damaged(place: Path, problem: str) -> BackupError:
+def damaged(place: Path | str, problem: str) -> BackupError:
     """The error for a file whose content is not what it should be."""
     return BackupError(
         f"{place} {problem}",

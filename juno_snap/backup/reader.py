@@ -105,11 +105,12 @@ def open_backup(path: Path) -> Backup:
 
     Raises:
         NotFoundError: There is no such directory.
-        BackupError: It is none, unfinished, of a newer format, or cannot be right.
+        BackupError: It is none, unfinished, encrypted, of a newer format, or cannot be right.
     """
     require_directory(path)
     if is_there(path, layout.MANIFEST):
         return _open_own(path)
+    _check_copied(path)
     if is_there(path, layout.BEGUN):
         raise BackupError(
             f"{path} has no manifest: the backup is unfinished, or its {layout.MANIFEST} was lost",
@@ -132,6 +133,24 @@ def open_backup(path: Path) -> Backup:
     if icp.MARK in said:
         return _open_icp(path, data)
     raise damaged(place, "is of none of the formats that this program knows")
+
+
+def _check_copied(path: Path) -> None:
+    """Refuse what a copy left that is no backup to read: an unfinished one, an encrypted one."""
+    if is_there(path, layout.ENCRYPTED):
+        raise BackupError(
+            f"{path} is encrypted",
+            path=str(path),
+            code="backup-encrypted",
+            hint=f"decrypt it first: juno-snap backup copy {path} OUT --identity-file FILE",
+        )
+    if is_there(path, layout.COPYING):
+        raise BackupError(
+            f"{path} is unfinished: the copy of a backup to it was interrupted",
+            path=str(path),
+            code="backup-unfinished",
+            hint="run the backup copy that began it again",
+        )
 
 
 def _open_own(path: Path) -> Backup:

@@ -122,7 +122,8 @@ def _contradictions(backup: Backup) -> Iterator[Finding]:
 
 def _strangers(backup: Backup) -> Iterator[str]:
     """Files that do not belong to the backup: other tools leave some, and they harm nothing."""
-    known = {each.name for each in backup.files} | {layout.MANIFEST, layout.CHUNKS, layout.SLICES}
+    ours = {layout.MANIFEST, layout.CHUNKS, layout.SLICES, layout.COPYING}
+    known = {each.name for each in backup.files} | ours
     names = (each.relative_to(backup.path).as_posix() for each in _places(backup.path))
     strangers = sorted(set(names) - known)
     if strangers:

@@ -58,6 +58,26 @@ class CommonOptions:
             rich_help_panel=SHARED,
         ),
     ] = None
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            "-m",
+            "--mode",
+            metavar="NAME",
+            help="Which environment of a Juno project: production, if not said. [JUNO_SNAP_MODE]",
+            rich_help_panel=SHARED,
+        ),
+    ] = None
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "-p",
+            "--profile",
+            metavar="NAME",
+            help="Which of the Juno CLI's logins. [JUNO_SNAP_PROFILE]",
+            rich_help_panel=SHARED,
+        ),
+    ] = None
     json: Annotated[
         bool,
         typer.Option(
@@ -122,7 +142,7 @@ class ModuleOptions:
         typer.Option(
             "-t",
             "--target",
-            help="The module that is configured under the name of its role.",
+            help="The one of that role: from juno-snap.toml, or for the mode from juno.config.",
             rich_help_panel=MODULE,
         ),
     ] = None
@@ -138,9 +158,13 @@ class ChangeOptions:
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:
-    """``command`` with its dataclass parameters spread into options of their own."""
+    """``command`` with its dataclass parameters spread into options of their own.
+
+    Where the command has an option of its own by the name of a shared one, that one is left out.
+    """
     signature = inspect.signature(command)
     hints = get_type_hints(command, include_extras=True)
+    taken = {name for name in signature.parameters if not dataclasses.is_dataclass(hints[name])}
     groups: dict[str, type] = {}
     own: list[inspect.Parameter] = []
     shared: list[inspect.Parameter] = []
@@ -148,7 +172,7 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
         kind = hints[name]
         if dataclasses.is_dataclass(kind) and isinstance(kind, type):
             groups[name] = kind
-            shared += _parameters(kind)
+            shared += [each for each in _parameters(kind) if each.name not in taken]
         else:
             plain = inspect.Parameter.KEYWORD_ONLY
             own.append(parameter.replace(annotation=kind, kind=plain))
@@ -156,7 +180,13 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def spread_command(**values: object) -> None:
         filled = {
-            name: kind(**{field.name: values.pop(field.name) for field in dataclasses.fields(kind)})
+            name: kind(
+                **{
+                    field.name: values.pop(field.name)
+                    for field in dataclasses.fields(kind)
+                    if field.name not in taken
+                }
+            )
             for name, kind in groups.items()
         }
         command(**filled, **values)

@@ -12,9 +12,10 @@ from typing import Any, Final, TypeVar
 from juno_snap.cli import running
 from juno_snap.cli.options import CommonOptions
 from juno_snap.cli.output import Output, OutputOptions
+from juno_snap.cli.project import Project
 from juno_snap.errors import PreconditionError
 from juno_snap.replica.background import find_running
-from juno_snap.settings.load import load_settings
+from juno_snap.settings.load import Examined, examine_settings, load_settings
 from juno_snap.settings.model import Settings
 from juno_snap.settings.networks import LocalReplica, Network, choose_network
 from juno_snap.settings.paths import replica_directory
@@ -42,23 +43,43 @@ class Session:
     @cached_property
     def settings(self) -> Settings:
         """What is configured."""
-        options = self.options
         return load_settings(
-            {
-                "--network": options.network,
-                "--root-key": options.root_key,
-                "--identity": options.identity,
-                "--state": str(options.state) if options.state else None,
-            },
-            config=options.config,
+            self._said,
+            config=self.options.config,
+            environment=os.environ,
+            working_directory=Path.cwd(),
+        )
+
+    def examine_settings(self) -> Examined:
+        """What is configured, and what of it is wrong."""
+        return examine_settings(
+            self._said,
+            config=self.options.config,
             environment=os.environ,
             working_directory=Path.cwd(),
         )
 
     @property
+    def _said(self) -> dict[str, str | None]:
+        options = self.options
+        return {
+            "--network": options.network,
+            "--root-key": options.root_key,
+            "--identity": options.identity,
+            "--state": str(options.state) if options.state else None,
+            "--mode": options.mode,
+            "--profile": options.profile,
+        }
+
+    @property
     def state(self) -> Path:
         """Where state lives."""
         return self.settings.state_directory
+
+    @cached_property
+    def project(self) -> Project:
+        """The Juno project of the working directory, if it is one; nothing is read yet."""
+        return Project(Path.cwd(), self.settings.mode)
 
     def network(self) -> Network:
         """The network that was chosen."""

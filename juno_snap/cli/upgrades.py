@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from juno_snap.cli.session import Session
-from juno_snap.cli.wiring import ModuleChoice
+from juno_snap.cli.targets import ModuleChoice
 from juno_snap.errors import InputError
 from juno_snap.juno.guards import Terms
 from juno_snap.library.configured import checks_for

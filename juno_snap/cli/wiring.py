@@ -16,16 +16,15 @@ from juno_snap.agent.agent import Agent, AgentOptions, open_agent
 from juno_snap.agent.identity import anonymous
 from juno_snap.agent.root_key import MAINNET_ROOT_KEY
 from juno_snap.cli import identities
-from juno_snap.cli.options import SHORT_TARGETS, ModuleOptions
+from juno_snap.cli.options import ModuleOptions
 from juno_snap.cli.output import Output
+from juno_snap.cli.project import Project
 from juno_snap.cli.session import Session
+from juno_snap.cli.targets import ModuleChoice, choose_module, named_module
 from juno_snap.errors import (
-    ConfigError,
     IdentityError,
-    InputError,
     JunoSnapError,
     LockedError,
-    NotFoundError,
     PreconditionError,
 )
 from juno_snap.ids import ANONYMOUS, Principal
@@ -35,19 +34,16 @@ from juno_snap.management.client import ManagementClient
 from juno_snap.pipeline.hooks.run import Hooks
 from juno_snap.pipeline.journal import JOURNAL_FILE
 from juno_snap.pipeline.workspace import Workspace
-from juno_snap.settings.model import Role, Settings
+from juno_snap.settings.load import BUILT_IN
+from juno_snap.settings.model import Settings
 from juno_snap.settings.names import named_modules
-from juno_snap.settings.networks import Network
-from juno_snap.settings.schema import looks_like_principal
+from juno_snap.settings.networks import EMULATOR, Network
 
 if TYPE_CHECKING:
     from juno_snap.pipeline.journal.store import Journal
 
 Purpose: TypeAlias = Literal["read", "plan", "change"]
 """What a command is for: to show something, to show what it would change, or to change it."""
-
-ROLES: Final[Mapping[str, Role]] = {role: role for role in SHORT_TARGETS.values()}
-"""By their names."""
 
 UNREADABLE: Final[Mapping[Purpose, frozenset[str]]] = {
     "read": frozenset(
@@ -60,20 +56,6 @@ UNREADABLE: Final[Mapping[Purpose, frozenset[str]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModuleChoice:
-    """The module that a command is about."""
-
-    id: Principal
-    name: str | None
-    role: Role | None
-
-    @property
-    def label(self) -> str:
-        """For people."""
-        return f"{self.name} ({self.id})" if self.name else str(self.id)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """A network, and who talks to it."""
 
@@ -83,6 +65,7 @@ class Connection:
     settings: Settings
     output: Output
     purpose: Purpose
+    project: Project
     stack: contextlib.AsyncExitStack = field(repr=False)
     """What is closed with this."""
     opens: "Callable[[], Journal]" = field(repr=False)
@@ -93,24 +76,24 @@ class Connection:
         """Whether this is the real network, whatever it was called."""
         return self.agent.root_key == MAINNET_ROOT_KEY
 
-    def module(self, options: ModuleOptions) -> ModuleChoice:
+    async def module(self, options: ModuleOptions) -> ModuleChoice:
         """The module that was said (see ``choose_module``)."""
         made = named_modules(self.settings.state_directory, self.agent.root_key)
-        return choose_module(self.settings, made, options)
+        return await choose_module(self.settings, made, options, self.project)
 
     def choice_of(self, module: Principal) -> ModuleChoice:
         """A module by its id, with the name that it has on this network, if any."""
         made = named_modules(self.settings.state_directory, self.agent.root_key)
-        return _named_module(self.settings, made, module)
+        return named_module(self.settings, made, module)
 
-    def module_of(self, operation: str | None, options: ModuleOptions) -> ModuleChoice:
+    async def module_of(self, operation: str | None, options: ModuleOptions) -> ModuleChoice:
         """The module that was said; where none was, the one that ``operation`` is about.
 
         Raises:
             NotFoundError: There is no such operation.
         """
         if operation is None or options.module or options.target:
-            return self.module(options)
+            return await self.module(options)
         return self.choice_of(self.opens().operation(operation).begun.module)
 
     def workspace(self, choice: ModuleChoice | None = None) -> Workspace:
@@ -159,7 +142,7 @@ async def connect(
         IdentityError: No identity, an unusable one, or an anonymous one that would change
             something on mainnet.
     """
-    network = session.network()
+    network = await network_of(session)
     reference = identities.choose(session.settings, network)
     identity = identities.open_identity(reference, session.settings, session.output)
     options = AgentOptions(
@@ -183,6 +166,7 @@ async def connect(
             settings=session.settings,
             output=session.output,
             purpose=purpose,
+            project=session.project,
             stack=stack,
         )
         if changes and connection.is_mainnet and identity.principal == ANONYMOUS:
@@ -192,6 +176,22 @@ async def connect(
                 hint=identities.HOW_TO_CHOOSE,
             )
         yield connection
+
+
+async def network_of(session: Session) -> Network:
+    """The chosen network; Juno's emulator at the port that the project gives it.
+
+    Raises:
+        ConfigError: No network, or an unusable one; or the project's file is.
+    """
+    network = session.network()
+    origin = session.settings.origin_of(f"network.{EMULATOR}.url")
+    if network.name != EMULATOR or origin != BUILT_IN:
+        return network
+    config = await session.project.config()
+    if config is None or config.emulator_port is None:
+        return network
+    return dataclasses.replace(network, url=f"http://127.0.0.1:{config.emulator_port}")
 
 
 def _open_journal(session: Session, purpose: Purpose) -> "Journal":
@@ -231,6 +231,7 @@ def root_key_of(session: Session) -> bytes:
         return pinned
 
     async def ask() -> bytes:
+        network = await network_of(session)
         options = AgentOptions(url=network.url, root_key=None)
         async with await open_agent(options, anonymous()) as agent:
             _announce(session, network, agent)
@@ -242,7 +243,7 @@ def root_key_of(session: Session) -> bytes:
 def name_of(settings: Settings, root_key: bytes, module: Principal) -> str | None:
     """What ``module`` is called on that network, if anything."""
     made = named_modules(settings.state_directory, root_key)
-    return _named_module(settings, made, module).name
+    return named_module(settings, made, module).name
 
 
 def _announce(session: Session, network: Network, agent: Agent) -> None:
@@ -254,65 +255,3 @@ def _announce(session: Session, network: Network, agent: Agent) -> None:
         session.output.warn(f"{text}: nothing proves who answers; pin it with --root-key {key}")
     else:
         session.output.note(text)
-
-
-def choose_module(
-    settings: Settings, made: Mapping[str, Principal], options: ModuleOptions
-) -> ModuleChoice:
-    """The module that was said; ``made`` are the names of this state directory.
-
-    Raises:
-        InputError: None was said, two were, or a malformed id.
-        NotFoundError: There is no such name.
-        ConfigError: No canister is configured for the target.
-    """
-    if options.module and options.target:
-        raise InputError("--module and --target name two modules; say one", value=options.module)
-    if options.target:
-        name = SHORT_TARGETS.get(options.target, options.target)
-        found = _by_name(settings, made, name)
-        if found is None:
-            raise ConfigError(
-                f"no canister is configured for the {name}",
-                key=f"modules.{name}.canister",
-                code="no-target",
-                hint=f'write [modules.{name}] canister = "ID" into juno-snap.toml, or say '
-                "--module ID; juno.config is not read by this version",
-            )
-        return dataclasses.replace(found, role=ROLES[name])
-    if not options.module:
-        raise InputError(
-            "no module was named",
-            code="usage",
-            hint="say --module ID|NAME or -t satellite|mission-control|orbiter",
-        )
-    found = _by_name(settings, made, options.module)
-    if found:
-        return found
-    if looks_like_principal(options.module):
-        return _named_module(settings, made, Principal.parse(options.module))
-    names = sorted({*settings.modules, *made})
-    raise NotFoundError(
-        f"there is no module named {options.module}",
-        code="module-not-found",
-        hint=f"known are {', '.join(names)}" if names else "give its canister id",
-    )
-
-
-def _by_name(settings: Settings, made: Mapping[str, Principal], name: str) -> ModuleChoice | None:
-    configured = settings.modules.get(name)
-    if configured:
-        return ModuleChoice(id=configured.canister, name=name, role=configured.role)
-    if name in made:
-        return ModuleChoice(id=made[name], name=name, role=ROLES.get(name))
-    return None
-
-
-def _named_module(
-    settings: Settings, made: Mapping[str, Principal], canister: Principal
-) -> ModuleChoice:
-    for name, configured in settings.modules.items():
-        if configured.canister == canister:
-            return ModuleChoice(id=canister, name=name, role=configured.role)
-    names = [name for name, known in made.items() if known == canister]
-    return ModuleChoice(id=canister, name=names[0] if names else None, role=None)

@@ -6,7 +6,8 @@ the error names the file and the key.
 
 import dataclasses
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from juno_snap.errors import ConfigError, InputError
@@ -77,12 +78,22 @@ def check_operations(settings: Settings) -> None:
     Raises:
         ConfigError: Something in it can never work.
     """
-    for entry in settings.modules.values():
-        checks_for(settings, entry.canister)
-    for hook in settings.hooks:
-        _hook(settings, hook)
-    for network in settings.costs:
-        costs_of(settings, network)
+    for problem in operation_problems(settings):
+        raise problem
+
+
+def operation_problems(settings: Settings) -> Iterator[ConfigError]:
+    """Whatever is said about operations and can never work."""
+    judgements: list[Callable[[], object]] = [
+        *(partial(checks_for, settings, each.canister) for each in settings.modules.values()),
+        *(partial(_hook, settings, hook) for hook in settings.hooks),
+        *(partial(costs_of, settings, network) for network in settings.costs),
+    ]
+    for judge in judgements:
+        try:
+            judge()
+        except ConfigError as error:
+            yield error
 
 
 def programs(settings: Settings) -> Iterator[tuple[str, str]]:

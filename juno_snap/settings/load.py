@@ -1,11 +1,13 @@
 """Lays the sources over each other: defaults, user file, project file, variables, options."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from juno_snap.errors import ConfigError
+from juno_snap.errors import ConfigError, InputError
 from juno_snap.ids import Principal, SnapshotId
 from juno_snap.settings import paths
 from juno_snap.settings.model import (
@@ -14,6 +16,7 @@ from juno_snap.settings.model import (
     IdentitySettings,
     ModuleSettings,
     NetworkSettings,
+    RetentionSettings,
     RootKeyChoice,
     Settings,
     Value,
@@ -24,11 +27,13 @@ from juno_snap.settings.schema import (
     IdentityTable,
     ModuleTable,
     NetworkTable,
+    RetentionTable,
     Table,
 )
 from juno_snap.settings.sources import (
     CONFIG_VARIABLE,
     COSTS,
+    VARIABLES,
     Layer,
     Said,
     absolute,
@@ -43,6 +48,12 @@ HEALTH_TIMEOUT_SECONDS: Final = 60
 ROLLBACK_WINDOW_SECONDS: Final = 600
 CALL_TTL_SECONDS: Final = 240
 """Below the 300 seconds that the network allows, so that a clock may be off by a minute."""
+
+BUILT_IN: Final = "built in"
+"""The origin of networks that nobody has said."""
+
+PRODUCTION: Final = "production"
+"""The mode where none is said, as in Juno."""
 
 BUILT_IN_NETWORKS: Final[Mapping[str, tuple[str, str]]] = {
     "ic": ("https://icp-api.io", "ic"),
@@ -78,18 +89,70 @@ def load_settings(
         ConfigError: A file or variable says something that may not be said; names it and the key.
         InputError: An option is malformed.
     """
-    files = _files(config, environment, working_directory, search=search)
+    examined = examine_settings(
+        options,
+        config=config,
+        environment=environment,
+        working_directory=working_directory,
+        search=search,
+    )
+    for problem in examined.problems:
+        raise problem
+    return examined.settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What sound sources say, and what is wrong with the others."""
+
+    settings: Settings
+    problems: tuple[ConfigError | InputError, ...]
+    """In the order of the sources, one for each that is passed over; ``sources.separate``."""
+
+
+def examine_settings(
+    options: Mapping[str, str | None],
+    *,
+    config: Path | None = None,
+    environment: Mapping[str, str],
+    working_directory: Path,
+    search: bool = True,
+) -> Examined:
+    """The same where a source may be wrong: it is passed over as a whole, and told of."""
+    problems: list[ConfigError | InputError] = []
     merged: dict[str, Said] = dict(_defaults(working_directory))
+
+    def lay(read: Callable[[], Layer]) -> None:
+        try:
+            merged.update(read())
+        except (ConfigError, InputError) as error:
+            problems.append(error)
+
+    try:
+        files = _files(config, environment, working_directory, search=search)
+    except ConfigError as error:
+        files = ()
+        problems.append(error)
     for file in files:
-        merged |= file_layer(file)
-    merged |= environment_layer(environment, working_directory)
-    merged |= option_layer(options, working_directory)
+        lay(partial(file_layer, file))
+    for variable in VARIABLES:
+        said = {variable: environment.get(variable, "")}
+        lay(partial(environment_layer, said, working_directory))
+    for option, text in options.items():
+        lay(partial(option_layer, {option: text}, working_directory))
+    return Examined(settings=_settings(merged, files), problems=tuple(problems))
+
+
+def _settings(merged: Layer, files: tuple[Path, ...]) -> Settings:
     root_key = _text(merged["root_key"])
+    retention = {leaf: _number(merged[f"retention.{leaf}"]) for leaf in RetentionTable.model_fields}
     return Settings(
         default_network=_text(merged["default_network"]),
         default_identity=_identity_reference(merged["default_identity"]),
         root_key=_root_key(root_key) if root_key else None,
         state_directory=_path(merged["state_directory"]),
+        mode=_text(merged["mode"]) or PRODUCTION,
+        profile=_text(merged["profile"]),
         networks=_networks(merged),
         modules=_modules(merged),
         identities=_identities(merged),
@@ -99,6 +162,7 @@ def load_settings(
         health_timeout_seconds=_number(merged["upgrade.health_timeout_seconds"]),
         rollback_window_seconds=_number(merged["upgrade.rollback_window_seconds"]),
         call_ttl_seconds=_number(merged["calls.ttl_seconds"]),
+        retention=RetentionSettings(**retention),
         files=files,
         values=tuple(_values(merged)),
     )
@@ -125,10 +189,13 @@ def _defaults(working_directory: Path) -> Layer:
         "default_identity": None,
         "root_key": None,
         "state_directory": str(paths.default_state_directory()),
+        "mode": PRODUCTION,
+        "profile": None,
         "upgrade.stop_timeout_seconds": STOP_TIMEOUT_SECONDS,
         "upgrade.health_timeout_seconds": HEALTH_TIMEOUT_SECONDS,
         "upgrade.rollback_window_seconds": ROLLBACK_WINDOW_SECONDS,
         "calls.ttl_seconds": CALL_TTL_SECONDS,
+        **{f"retention.{leaf}": 0 for leaf in RetentionTable.model_fields},
     }
     layer = {
         key: Said(value=value, origin="default", folder=working_directory)
@@ -137,7 +204,7 @@ def _defaults(working_directory: Path) -> Layer:
     for name, (url, root_key) in BUILT_IN_NETWORKS.items():
         layer[f"network.{name}"] = Said(
             value=NetworkTable(url=url, root_key=root_key),
-            origin="built in",
+            origin=BUILT_IN,
             folder=working_directory,
         )
     return layer
@@ -203,6 +270,7 @@ def _modules(merged: Layer) -> dict[str, ModuleSettings]:
             name=name,
             canister=Principal.parse(entry.canister),
             role=entry.role,
+            mode=entry.mode or PRODUCTION,
             checks=tuple(_check(check, said.folder) for check in entry.checks),
             protected_snapshots=frozenset(map(SnapshotId.parse, entry.protected_snapshots)),
         )

@@ -41,6 +41,8 @@ class ModuleSettings:
     name: str
     canister: Principal
     role: Role | None
+    mode: str
+    """The mode of Juno's in which ``-t`` with its role means it."""
     checks: tuple[CheckSettings, ...]
     protected_snapshots: frozenset[SnapshotId]
 
@@ -75,6 +77,16 @@ class IdentitySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionSettings:
+    """How many backups of each kind are kept where ``backup prune`` is not told; 0: none by it."""
+
+    keep_last: int
+    keep_daily: int
+    keep_weekly: int
+    keep_monthly: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
     """One setting for display: its dotted name, what it is, and who said so."""
 
@@ -92,6 +104,10 @@ class Settings:
     root_key: RootKeyChoice | None
     """For a network that is given as a URL."""
     state_directory: Path
+    mode: str
+    """Which of a project's environments is meant, in Juno's sense; any word."""
+    profile: str | None
+    """Which of Juno's own sets of credentials is meant."""
     networks: Mapping[str, NetworkSettings]
     modules: Mapping[str, ModuleSettings]
     identities: Mapping[str, IdentitySettings]
@@ -103,6 +119,7 @@ class Settings:
     health_timeout_seconds: int
     rollback_window_seconds: int
     call_ttl_seconds: int
+    retention: RetentionSettings
     files: tuple[Path, ...]
     """The files that were read, in the order in which they were laid over each other."""
     values: tuple[Value, ...]

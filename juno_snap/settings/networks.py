@@ -11,6 +11,7 @@ from juno_snap.settings.model import RootKeyChoice, Settings
 from juno_snap.settings.schema import check_url
 
 LOCAL: Final = "local"
+EMULATOR: Final = "juno"
 HOW_TO_CHOOSE: Final = (
     "choose one with -n/--network NAME|URL, JUNO_SNAP_NETWORK or default_network in "
     "juno-snap.toml, or start a local one with: juno-snap replica start"

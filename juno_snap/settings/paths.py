@@ -34,12 +34,13 @@ def find_project_file(working_directory: Path) -> Path | None:
     for folder in (working_directory, *working_directory.parents):
         candidate = folder / PROJECT_FILE
         if candidate.is_file():
-            check_owner(candidate, working_directory)
+            hint = f"if you trust it, say so: --config {candidate}"
+            check_owner(candidate, working_directory, hint=hint)
             return candidate
     return None
 
 
-def check_owner(file: Path, working_directory: Path) -> None:
+def check_owner(file: Path, working_directory: Path, *, hint: str) -> None:
     """Accept ``file`` from the person, root, or whoever owns ``working_directory``.
 
     Raises:
@@ -51,7 +52,7 @@ def check_owner(file: Path, working_directory: Path) -> None:
             f"{file} belongs to another user and is not read",
             source=str(file),
             code="config-owner",
-            hint=f"if you trust it, say so: --config {file}",
+            hint=hint,
         )
 
 

@@ -26,6 +26,7 @@ STOP_TIMEOUT_MAX_SECONDS: Final = 3600
 HEALTH_TIMEOUT_MAX_SECONDS: Final = 3600
 ROLLBACK_WINDOW_MAX_SECONDS: Final = 86_400
 COMMAND_MAX_SECONDS: Final = 3600
+MODE_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 CALL_TTL_MAX_SECONDS: Final = 300
 """The network refuses calls that live longer. Source: interface specification, "Authentication":
 the ingress expiry is at most 5 minutes ahead."""
@@ -41,6 +42,12 @@ def _name(text: str) -> str:
         raise ValueError("a name has letters, digits, '.', '_' and '-', at most 64 of them")
     if looks_like_principal(text):
         raise ValueError("a name may not look like a canister id")
+    return text
+
+
+def _mode(text: str) -> str:
+    if not MODE_PATTERN.fullmatch(text):
+        raise ValueError("a mode or profile has letters, digits, '.', '_' and '-', at most 64")
     return text
 
 
@@ -81,6 +88,7 @@ def _root_key(text: str) -> str:
 
 
 Name: TypeAlias = Annotated[str, AfterValidator(_name)]
+Mode: TypeAlias = Annotated[str, AfterValidator(_mode)]
 Url: TypeAlias = Annotated[str, AfterValidator(check_url)]
 RootKeyText: TypeAlias = Annotated[str, AfterValidator(_root_key)]
 CanisterText: TypeAlias = Annotated[str, AfterValidator(_principal)]
@@ -137,6 +145,8 @@ class ModuleTable(Table):
 
     canister: CanisterText
     role: Role | None = None
+    mode: Mode | None = None
+    """For which mode the role's ``-t`` means this one; production where nothing is said."""
     checks: list[Annotated[CheckTable, BeforeValidator(_check)]] = Field(default_factory=list)
     protected_snapshots: list[SnapshotText] = Field(default_factory=list)
 
@@ -187,6 +197,15 @@ class CallsTable(Table):
     ttl_seconds: int | None = Field(default=None, ge=1, le=CALL_TTL_MAX_SECONDS)
 
 
+class RetentionTable(Table):
+    """``[retention]``: how many backups of each kind ``backup prune`` keeps."""
+
+    keep_last: Amount | None = None
+    keep_daily: Amount | None = None
+    keep_weekly: Amount | None = None
+    keep_monthly: Amount | None = None
+
+
 class Document(Table):
     """A whole file, or what the environment says in its place. Nothing in it is required."""
 
@@ -198,6 +217,7 @@ class Document(Table):
     hooks: Annotated[list[HookTable], AfterValidator(_named_apart)] = Field(default_factory=list)
     upgrade: UpgradeTable = Field(default_factory=UpgradeTable)
     calls: CallsTable = Field(default_factory=CallsTable)
+    retention: RetentionTable = Field(default_factory=RetentionTable)
 
 
 class Spoken(Document):
@@ -205,3 +225,5 @@ class Spoken(Document):
 
     root_key: RootKeyText | None = None
     state_directory: str | None = None
+    mode: Mode | None = None
+    profile: Mode | None = None

@@ -3,7 +3,7 @@
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -20,6 +20,7 @@ from juno_snap.settings.schema import (
     IdentityTable,
     ModuleTable,
     NetworkTable,
+    RetentionTable,
     Spoken,
     UpgradeTable,
 )
@@ -29,6 +30,8 @@ VARIABLES: Final[Mapping[str, str]] = {
     "JUNO_SNAP_IDENTITY": "default_identity",
     "JUNO_SNAP_ROOT_KEY": "root_key",
     "JUNO_SNAP_STATE": "state_directory",
+    "JUNO_SNAP_MODE": "mode",
+    "JUNO_SNAP_PROFILE": "profile",
     "JUNO_SNAP_CALL_TTL_SECONDS": "calls.ttl_seconds",
     "JUNO_SNAP_STOP_TIMEOUT_SECONDS": "upgrade.stop_timeout_seconds",
     "JUNO_SNAP_HEALTH_TIMEOUT_SECONDS": "upgrade.health_timeout_seconds",
@@ -44,8 +47,13 @@ OPTIONS: Final[Mapping[str, str]] = {
     "--identity": "default_identity",
     "--root-key": "root_key",
     "--state": "state_directory",
+    "--mode": "mode",
+    "--profile": "profile",
 }
 """Each option and the setting that it says."""
+
+SPOKEN: Final = VARIABLES.keys() | OPTIONS.keys()
+"""Sources that say one setting each."""
 
 NAMED_TABLES: Final = frozenset({"network", "modules", "identity", "hooks"})
 """Tables of tables: an entry of a later source replaces an earlier one of that name whole, so that
@@ -66,6 +74,7 @@ TABLES: Final = (
     IdentityTable,
     UpgradeTable,
     CallsTable,
+    RetentionTable,
 )
 
 
@@ -96,7 +105,11 @@ def file_layer(path: Path) -> Layer:
     except ValidationError as error:
         raise _config_error(error, source=str(path)) from error
     except ValueError as error:  # TOML's and UTF-8's own
-        raise ConfigError(f"{path} is not a TOML file: {error}", source=str(path)) from error
+        raise ConfigError(
+            f"{path} is not a TOML file: {error}",
+            source=str(path),
+            hint="correct it there; text stands in quotes",
+        ) from error
     for name, entry in document.network.items():
         _check_network(name, entry, path)
     return _flat(document, origin=str(path), folder=path.parent)
@@ -213,26 +226,41 @@ def _flat(document: BaseModel, *, origin: str, folder: Path) -> dict[str, Said]:
     return layer
 
 
+def separate(error: ConfigError) -> tuple[ConfigError, ...]:
+    """What ``error`` says of a whole source, place by place, each with its own cure."""
+    cause = error.__cause__
+    if not isinstance(cause, ValidationError):
+        return (error,)
+    return tuple(
+        ConfigError(f"{error.source}: {key}: {message}", source=error.source, key=key, hint=hint)
+        for key, message, hint in _mistakes(cause, error.source)
+    )
+
+
 def _config_error(error: ValidationError, *, source: str, names_key: bool = True) -> ConfigError:
     """The same in our words: every place, and what is wrong there."""
-    details = error.errors(include_url=False, include_context=False, include_input=False)
-    texts: list[str] = []
-    similar: list[str] = []
-    for item in details:
+    mistakes = list(_mistakes(error, source))
+    texts = [f"{key}: {message}" if names_key else message for key, message, _ in mistakes]
+    hints = dict.fromkeys(hint for _, _, hint in mistakes)
+    return ConfigError(
+        f"{source}: {'; '.join(texts)}", source=source, key=mistakes[0][0], hint="; ".join(hints)
+    )
+
+
+def _mistakes(error: ValidationError, source: str) -> Iterator[tuple[str, str, str]]:
+    """Key, mistake and cure of each."""
+    for item in error.errors(include_url=False, include_context=False, include_input=False):
         key = ".".join(str(part) for part in item["loc"] if part != "[key]")
         message = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        hint = f"correct {key} in {source}" if source not in SPOKEN else f"correct {source}"
         if item["type"] == "extra_forbidden":
             message = "there is no such setting"
-            similar += _similar(key)
+            similar = _similar(key)
+            hint = f"did you mean {similar[0]}?" if similar else f"remove {key} from {source}"
         elif item["type"] == "missing":
             message = "is missing"
-        texts.append(f"{key}: {message}" if names_key else message)
-    return ConfigError(
-        f"{source}: {'; '.join(texts)}",
-        source=source,
-        key=".".join(map(str, details[0]["loc"])),
-        hint=f"did you mean {' or '.join(similar)}?" if similar else "",
-    )
+            hint = f"add {key} to {source}"
+        yield key, message, hint
 
 
 def _similar(key: str) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.architecture.imports import PACKAGE, all_imports, module_name, source_files
 
-BASE = {"errors", "units", "ids", "clock", "events", "files", "version"}
+BASE = {"errors", "units", "ids", "clock", "events", "files", "processes", "version"}
 LAYERS = {
     "base": {"base"},
     "wire": {"base", "wire"},
@@ -41,7 +41,7 @@ FENCES = {
         "juno_snap.wire.signature", "juno_snap.agent.identity", "juno_snap.agent.pem",
         "juno_snap.pipeline.journal.envelopes",
     },
-    "httpx": {"juno_snap.agent.transport"},
+    "httpx": {"juno_snap.agent.transport", "juno_snap.juno.releases.http"},
     "tenacity": {"juno_snap.agent.retry"},
     "wasmtime": {"juno_snap.replica.runtime"},
     "starlette": {"juno_snap.replica.endpoints", "juno_snap.replica.server"},
@@ -51,6 +51,8 @@ FENCES = {
         "juno_snap.pipeline.journal.access", "juno_snap.pipeline.journal.database",
         "juno_snap.pipeline.journal.schema", "juno_snap.pipeline.journal.store",
     },
+    "fsspec": {"juno_snap.backup.copies.remote"},
+    "pyrage": {"juno_snap.backup.copies.age"},
     "pytest": {"juno_snap.pytest_plugin"},
     "typer": {"juno_snap.cli"},
     "click": {"juno_snap.cli"},
@@ -126,7 +128,10 @@ def test_no_import_cycles():
 
 
 def test_the_command_line_starts_without_heavy_packages():
-    heavy = {"wasmtime", "sqlalchemy", "httpx", "ic", "starlette", "uvicorn", "cryptography"}
+    heavy = {
+        "wasmtime", "sqlalchemy", "httpx", "ic", "starlette", "uvicorn", "cryptography", "fsspec",
+        "pyrage",
+    }  # fmt: skip
     early = [
         f"{found.importer}:{found.line} imports {found.imported}"
         for found in all_imports()

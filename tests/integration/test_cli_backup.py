@@ -140,6 +140,14 @@ def test_pruning_by_periods_is_told_in_words(root):
     ]  # fmt: skip
 
 
+def test_rules_that_are_not_said_are_those_of_the_configuration(root, place):
+    (place / "juno-snap.toml").write_text("[retention]\nkeep_last = 2\n", encoding="utf-8")
+    words = ("backup", "prune", root, "--dry-run", "--config", place / "juno-snap.toml")
+    assert ask(*words)["removed"] == [str(root / "day-0")]
+    assert ask(*words, "--keep-last", "1")["removed"] == [str(root / "day-1"), str(root / "day-0")]
+    assert ask(*words, "--keep-daily", "3")["removed"] == []
+
+
 def test_pruning_without_a_rule_is_wrong_usage(root):
     assert refuse("backup", "prune", root, "--yes").code == 2
     assert len(list(root.iterdir())) == 3

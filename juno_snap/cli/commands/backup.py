@@ -17,13 +17,16 @@ from juno_snap.backup.model import Description
 from juno_snap.backup.reader import Backup
 from juno_snap.backup.retention import Rules
 from juno_snap.backup.verify import Verification, verify_backup
+from juno_snap.cli.commands import backup_copy
 from juno_snap.cli.options import ChangeOptions, CommonOptions, spread
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, listing, moment, size
 from juno_snap.ids import SnapshotId
 from juno_snap.pipeline.report import rfc3339
+from juno_snap.settings.model import RetentionSettings
 
 group: Final = typer.Typer(no_args_is_help=True)
+group.command("copy")(backup_copy.copy)
 
 Document = dict[str, object]
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of one backup.")]
@@ -38,18 +41,34 @@ def register(app: typer.Typer, name: str, line: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionOptions:
-    """Which backups to keep; of each module for itself."""
+    """Which backups to keep; of each module for itself. What is not said is the configuration's."""
 
-    keep_last: Annotated[int, typer.Option(min=0, metavar="N", help="The N newest.")] = 0
+    keep_last: Annotated[int | None, typer.Option(min=0, metavar="N", help="The N newest.")] = None
     keep_daily: Annotated[
-        int, typer.Option(min=0, metavar="N", help="The newest of each of N days.")
-    ] = 0
+        int | None,
+        typer.Option(min=0, metavar="N", help="The newest of each of N days."),
+    ] = None
     keep_weekly: Annotated[
-        int, typer.Option(min=0, metavar="N", help="The newest of each of N weeks.")
-    ] = 0
+        int | None,
+        typer.Option(min=0, metavar="N", help="The newest of each of N weeks."),
+    ] = None
     keep_monthly: Annotated[
-        int, typer.Option(min=0, metavar="N", help="The newest of each of N months.")
-    ] = 0
+        int | None,
+        typer.Option(min=0, metavar="N", help="The newest of each of N months."),
+    ] = None
+
+    def rules(self, configured: RetentionSettings) -> Rules:
+        """The rules that hold."""
+
+        def chosen(said: int | None, otherwise: int) -> int:
+            return otherwise if said is None else said
+
+        return Rules(
+            last=chosen(self.keep_last, configured.keep_last),
+            daily=chosen(self.keep_daily, configured.keep_daily),
+            weekly=chosen(self.keep_weekly, configured.keep_weekly),
+            monthly=chosen(self.keep_monthly, configured.keep_monthly),
+        )
 
 
 @group.command("verify")
@@ -98,16 +117,11 @@ def prune_all(
     """Remove backups that no rule keeps. The newest that stays is verified before.
 
     A backup with a label, or of a protected snapshot, stays; so does what is unfinished, damaged,
-    or made by another tool. Days, weeks and months are those of UTC.
+    or made by another tool. Days, weeks and months are those of UTC. A rule that is not said is
+    that of the table retention in juno-snap.toml.
     """
     session = Session(common)
-    kept = Rules(
-        last=rules.keep_last,
-        daily=rules.keep_daily,
-        weekly=rules.keep_weekly,
-        monthly=rules.keep_monthly,
-    )
-    pruning = plan_pruning(root, kept)
+    pruning = plan_pruning(root, rules.rules(session.settings.retention))
     document = _pruning_json(root, pruning, dry_run=change.dry_run)
     if change.dry_run or not pruning.going:
         session.output.show(document, lambda: _pruning_told(pruning, "would be removed"))

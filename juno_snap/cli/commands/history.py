@@ -10,7 +10,8 @@ from juno_snap.cli.options import CommonOptions, ModuleOptions, spread
 from juno_snap.cli.past import operation_json, operation_table, shown_duration, snapshot_of
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import listing, moment
-from juno_snap.cli.wiring import choose_module, name_of, root_key_of
+from juno_snap.cli.targets import choose_module
+from juno_snap.cli.wiring import name_of, root_key_of
 from juno_snap.errors import InputError, NotFoundError
 from juno_snap.ids import Principal
 from juno_snap.pipeline.journal import JOURNAL_FILE
@@ -82,7 +83,8 @@ def _modules(session: Session, options: ModuleOptions) -> list[tuple[str | None,
         given = modules_named(session.state, options.module)
         if given:
             return list(given.items())
-    return [(None, choose_module(session.settings, {}, options).id)]
+    chosen = choose_module(session.settings, {}, options, session.project)
+    return [(None, session.run(chosen).id)]
 
 
 def _name(session: Session, record: OperationRecord) -> str | None:

@@ -15,7 +15,8 @@ from juno_snap.cli.arguments import ArgumentOptions, install_argument
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts
-from juno_snap.cli.wiring import Connection, ModuleChoice, connect
+from juno_snap.cli.targets import ModuleChoice
+from juno_snap.cli.wiring import Connection, connect
 from juno_snap.errors import InputError, PreconditionError
 from juno_snap.ids import Principal
 from juno_snap.management.candid_call import call_with_text
@@ -143,7 +144,7 @@ def install(
 
     async def work() -> Document:
         async with connect(session, changes=True) as connection:
-            choice = connection.module(module)
+            choice = await connection.module(module)
             document: Document = {
                 "module": str(choice.id),
                 "name": choice.name,
@@ -210,7 +211,7 @@ def call(
 
     async def work() -> tuple[str, str]:
         async with connect(session, changes=not query) as connection:
-            choice = connection.module(module)
+            choice = await connection.module(module)
             reply = await call_with_text(
                 connection.agent, choice.id, method, arguments, query=query
             )
@@ -232,7 +233,7 @@ def _change(
 
     async def work() -> Document:
         async with connect(session, changes=True) as connection:
-            choice = connection.module(options)
+            choice = await connection.module(options)
             document: Document = {
                 "module": str(choice.id),
                 "name": choice.name,

@@ -57,9 +57,8 @@ def resume(
     async def work() -> Report | None:
         async with connect(session, changes=True, dry_run=change.dry_run) as connection:
             named = bool(module.module or module.target)
-            record = find_unfinished(
-                connection.workspace(), operation, connection.module(module).id if named else None
-            )
+            chosen = (await connection.module(module)).id if named else None
+            record = find_unfinished(connection.workspace(), operation, chosen)
             choice = connection.choice_of(record.begun.module)
             if change.dry_run:
                 session.output.show(

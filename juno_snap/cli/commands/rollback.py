@@ -16,7 +16,8 @@ from juno_snap.cli.operations import (
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import moment
-from juno_snap.cli.wiring import ModuleChoice, connect
+from juno_snap.cli.targets import ModuleChoice
+from juno_snap.cli.wiring import connect
 from juno_snap.pipeline.report import Report
 from juno_snap.pipeline.restore import PreparedRestore, prepare_rollback, run_restore
 
@@ -62,7 +63,7 @@ def rollback(
 
     async def work() -> Report | None:
         async with connect(session, changes=True, dry_run=change.dry_run) as connection:
-            choice = connection.module_of(operation, module)
+            choice = await connection.module_of(operation, module)
             workspace = connection.workspace(choice)
             with session.output.watch() as observer:
                 prepared = await reading(

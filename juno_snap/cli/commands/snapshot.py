@@ -84,7 +84,7 @@ def create(
 
     async def work() -> SnapshotReport | None:
         async with connect(session, changes=True, dry_run=change.dry_run) as connection:
-            choice = connection.module(module)
+            choice = await connection.module(module)
             workspace = connection.workspace(choice)
             with session.output.watch() as observer:
                 prepared = await reading(
@@ -121,7 +121,7 @@ def list_all(common: CommonOptions, module: ModuleOptions) -> None:
 
     async def work() -> SnapshotList:
         async with connect(session, changes=False) as connection:
-            choice = connection.module(module)
+            choice = await connection.module(module)
             return await reading(list_snapshots(connection.workspace(choice), choice.id))
 
     found = session.run(work())
@@ -141,7 +141,7 @@ def show(common: CommonOptions, module: ModuleOptions, which: Which) -> None:
 
     async def work() -> SnapshotDetail:
         async with connect(session, changes=False) as connection:
-            choice = connection.module(module)
+            choice = await connection.module(module)
             return await reading(show_snapshot(connection.workspace(choice), choice.id, which))
 
     detail = session.run(work())
@@ -169,7 +169,7 @@ def restore(
 
     async def work() -> RestoreReport | None:
         async with connect(session, changes=True, dry_run=change.dry_run) as connection:
-            choice = connection.module(module)
+            choice = await connection.module(module)
             workspace = connection.workspace(choice)
             with session.output.watch() as observer:
                 prepared = await reading(
@@ -241,7 +241,7 @@ def delete(
 
     async def work() -> Document:
         async with connect(session, changes=True, dry_run=change.dry_run) as connection:
-            choice = connection.module(module)
+            choice = await connection.module(module)
             workspace = connection.workspace(choice)
             there = await reading(list_snapshots(workspace, choice.id))
             ids = choose_deleted(there, None if all_of_them else which or [], force=force)
@@ -273,7 +273,7 @@ def _mark(
 
     async def work() -> MarkedSnapshot:
         async with connect(session, changes=True) as connection:
-            choice = connection.module(module)
+            choice = await connection.module(module)
             workspace = connection.workspace(choice)
             if label is not None:
                 return await reading(label_snapshot(workspace, choice.id, which, label))

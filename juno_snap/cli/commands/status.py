@@ -9,7 +9,8 @@ from juno_snap.cli.operations import reading
 from juno_snap.cli.options import CommonOptions, ModuleOptions, spread
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import cycles, facts, size
-from juno_snap.cli.wiring import Connection, ModuleChoice, connect
+from juno_snap.cli.targets import ModuleChoice
+from juno_snap.cli.wiring import Connection, connect
 from juno_snap.errors import PreconditionError
 from juno_snap.juno.discovery import list_segments
 from juno_snap.juno.package import read_juno_module
@@ -42,7 +43,7 @@ def status(common: CommonOptions, module: ModuleOptions) -> None:
 
     async def work() -> Document:
         async with connect(session, changes=False) as connection:
-            choice = connection.module(module)
+            choice = await connection.module(module)
             client = connection.client
             info = await client.canister_info(choice.id)
             if not info.exists:

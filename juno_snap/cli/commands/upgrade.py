@@ -17,6 +17,7 @@ from juno_snap.cli.operations import (
 )
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
 from juno_snap.cli.session import Session
+from juno_snap.cli.targets import ModuleChoice
 from juno_snap.cli.upgrades import (
     CheckOptions,
     GuardOptions,
@@ -25,7 +26,7 @@ from juno_snap.cli.upgrades import (
     for_module,
     request_of,
 )
-from juno_snap.cli.wiring import Connection, ModuleChoice, connect
+from juno_snap.cli.wiring import Connection, connect
 from juno_snap.pipeline.report import Report
 from juno_snap.pipeline.upgrade import (
     PreparedUpgrade,
@@ -69,7 +70,7 @@ def upgrade(
 
     async def work() -> Report | None:
         async with connect(session, changes=True, dry_run=change.dry_run) as connection:
-            choice = connection.module(module)
+            choice = await connection.module(module)
             workspace = connection.workspace(choice)
             asked = for_module(session, choice, request)
             with session.output.watch() as observer:

@@ -4,6 +4,7 @@ What is tried again: no connection, an answer that breaks off or comes late, 429
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ FILE_HOSTS: Final[Mapping[str, frozenset[str]]] = {
         {"release-assets.githubusercontent.com", "objects.githubusercontent.com"}
     )
 }
-"""Where a host keeps what it serves. Source: GitHub, "About releases": assets are served from there."""
+"""Where a host keeps what it serves. Source: GitHub's documents, "Allow lists for assets"."""
 
 Moved: TypeAlias = Callable[[int, int], None]
 """Told how many bytes are there, and of how many; 0 where that is not known."""
@@ -157,7 +158,7 @@ class _explained:  # noqa: N801  # used like a function
             ) from error
         if isinstance(error, httpx.HTTPError | httpx.StreamError | OSError | TimeoutError):
             raise TransportError(
-                f"{self._url} gave no whole answer: {error or type(error).__name__}",
+                f"{self._url} gave no whole answer: {str(error) or type(error).__name__}",
                 url=self._url,
                 code="disconnected",
                 hint="try again: what has come is kept",
@@ -166,6 +167,8 @@ class _explained:  # noqa: N801  # used like a function
 
 def _client(url: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(
+        # For plain HTTP to this machine a context that trusts nobody and costs no time.
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_loopback(url) else True,
         # A proxy that the environment names is for the outside, never for this machine.
         trust_env=not is_loopback(url),
         timeout=httpx.Timeout(IDLE_SECONDS, connect=CONNECT_SECONDS),

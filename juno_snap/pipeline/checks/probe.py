@@ -21,7 +21,7 @@ from juno_snap.pipeline.checks.verdict import (
     of_query,
     of_query_reject,
 )
-from juno_snap.pipeline.hooks.process import clean_environment, run_command
+from juno_snap.processes import clean_environment, run_command
 
 T = TypeVar("T")
 

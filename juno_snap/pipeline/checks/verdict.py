@@ -12,7 +12,7 @@ from juno_snap.management.candid_check import (
     compare_reply,
 )
 from juno_snap.pipeline import codes
-from juno_snap.pipeline.hooks.process import CommandResult, printable
+from juno_snap.processes import CommandResult, printable
 
 AttemptOutcome: TypeAlias = Literal["ok", "bad", "doubtful", "unknown"]
 """``doubtful``: one node says that it is bad, or nothing was asked because only an update call can

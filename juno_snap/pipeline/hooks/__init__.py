@@ -2,7 +2,8 @@
 
 In here: what a hook is, what it is told, how it is run within bounds. Not in here: when a hook runs
 and what its failure does to the operation, which is ``runner``'s; reading them from a file, which
-is ``settings``'. ``pipeline`` and ``cli`` may import it; ``checks`` shares ``process``. Decisions:
+is ``settings``'; running a command within bounds, which is ``juno_snap.processes``'. ``pipeline``
+and ``cli`` may import it. Decisions:
 
 * A command is an argument list. It runs in a session and process group of its own, with the working
   directory of this process, its context as JSON on standard input and in ``JUNO_SNAP_*`` variables.

@@ -8,8 +8,8 @@ from typing import Final, Literal, TypeAlias, final, get_args
 
 from juno_snap.errors import ConfigError
 from juno_snap.ids import Principal, SnapshotId
-from juno_snap.pipeline.hooks.process import NEVER_PASSED
 from juno_snap.pipeline.journal.records import OperationKind
+from juno_snap.processes import NEVER_PASSED
 
 HookPoint: TypeAlias = Literal[
     "before-upgrade",

@@ -23,7 +23,7 @@ from juno_snap.pipeline.hooks.model import (
     HookSpec,
     HookVetoError,
 )
-from juno_snap.pipeline.hooks.process import clean_environment, printable, run_command
+from juno_snap.processes import clean_environment, printable, run_command
 from juno_snap.units import NS_PER_MS
 
 DETAIL_MAX_CHARS: Final = 1_000

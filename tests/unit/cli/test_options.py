@@ -33,3 +33,18 @@ def test_a_dataclass_is_spread_into_options_and_filled():
     CliRunner().invoke(app, ["dinghy"])
     assert seen[1] == (Weather(), "dinghy", 5)
     assert "Sail." in CliRunner().invoke(app, ["--help"]).output
+
+
+def test_an_option_of_the_commands_own_takes_the_place_of_a_shared_one():
+    app = typer.Typer()
+    seen = []
+
+    @app.command()
+    @spread
+    def sail(weather: Weather, wind: Annotated[str, typer.Option("--wind")] = "calm") -> None:
+        """Sail."""
+        seen.append((weather, wind))
+
+    ran = CliRunner().invoke(app, ["--wind", "gale", "--rain"])
+    assert ran.exit_code == 0, ran.output
+    assert seen == [(Weather(rain=True), "gale")]

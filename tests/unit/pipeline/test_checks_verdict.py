@@ -14,7 +14,7 @@ from juno_snap.pipeline.checks.verdict import (
     of_query,
     of_query_reject,
 )
-from juno_snap.pipeline.hooks.process import CommandResult
+from juno_snap.processes import CommandResult
 from juno_snap.wire.candid import NAT, TEXT, encode
 
 THREE = Expectation(method="count", args="()", expected="3")

@@ -208,13 +208,13 @@ def test_a_strangers_file_in_a_shared_folder_is_not_obeyed(tmp_path):
     working.mkdir()
     file = tmp_path / "juno-snap.toml"
     file.write_text("")
-    check_owner(file, working)
+    check_owner(file, working, hint="move it")
     os.chown(file, 12345, -1)
     with pytest.raises(ConfigError, match="another user") as caught:
         load(working)
     assert "--config" in caught.value.hint
     os.chown(working, 12345, -1)
-    check_owner(file, working)
+    check_owner(file, working, hint="move it")
 
 
 def test_the_example_says_only_what_may_be_said(tmp_path):

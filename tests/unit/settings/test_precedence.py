@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from juno_snap.errors import ConfigError, InputError
-from juno_snap.settings.load import load_settings
+from juno_snap.settings.load import examine_settings, load_settings
 from juno_snap.settings.paths import user_file
-from juno_snap.settings.sources import VARIABLES, unknown_variables
+from juno_snap.settings.sources import VARIABLES, separate, unknown_variables
 
 
 def load(folder: Path, *, options=None, environment=None, config=None):
@@ -77,6 +77,50 @@ def test_an_entry_of_a_named_table_is_replaced_whole(project):
     )
     stage = load(project).networks["stage"]
     assert (stage.url, stage.root_key) == ("http://10.0.0.2", b"\xab" * 133)
+
+
+def test_mode_and_profile_are_said_here_and_now_only(project):
+    settings = load(project)
+    assert (settings.mode, settings.profile) == ("production", None)
+    settings = load(project, environment={"JUNO_SNAP_MODE": "test", "JUNO_SNAP_PROFILE": "team"})
+    assert (settings.mode, settings.profile) == ("test", "team")
+    settings = load(project, environment={"JUNO_SNAP_MODE": "test"}, options={"--mode": "staging"})
+    assert (settings.mode, settings.origin_of("mode")) == ("staging", "--mode")
+    with pytest.raises(InputError, match="mode"):
+        load(project, options={"--mode": "../x"})
+    (project / "juno-snap.toml").write_text('mode = "staging"')
+    with pytest.raises(ConfigError, match="no such setting"):
+        load(project)
+
+
+def test_each_rule_of_retention_is_said_by_itself(project):
+    write_user_file("[retention]\nkeep_last = 3\nkeep_daily = 7\n")
+    (project / "juno-snap.toml").write_text("[retention]\nkeep_daily = 2\n")
+    kept = load(project).retention
+    assert (kept.keep_last, kept.keep_daily, kept.keep_weekly, kept.keep_monthly) == (3, 2, 0, 0)
+    (project / "juno-snap.toml").write_text("[retention]\nkeep_daily = -1\n")
+    with pytest.raises(ConfigError, match=r"retention\.keep_daily"):
+        load(project)
+
+
+def test_sources_that_are_wrong_are_passed_over_and_told_of(project):
+    user = write_user_file("[calls]\nttl_seconds = 30\n")
+    file = project / "juno-snap.toml"
+    file.write_text("upgarde = 1\n[calls]\nttl_seconds = 'x'\n[modules.a]\n")
+    examined = examine_settings(
+        {"--network": "icp", "--mode": "a b"},
+        environment={"JUNO_SNAP_STOP_TIMEOUT_SECONDS": "soon", "JUNO_SNAP_PROFILE": "team"},
+        working_directory=project,
+    )
+    settings = examined.settings
+    assert (settings.call_ttl_seconds, settings.origin_of("calls.ttl_seconds")) == (30, str(user))
+    assert (settings.default_network, settings.profile) == ("icp", "team")
+    wrong, variable, option = examined.problems
+    parts = {part.key: part for part in separate(wrong)}
+    assert set(parts) == {"upgarde", "calls.ttl_seconds", "modules.a.canister"}
+    assert all(part.source == str(file) and part.hint for part in parts.values())
+    assert variable.source == "JUNO_SNAP_STOP_TIMEOUT_SECONDS"
+    assert isinstance(option, InputError)
 
 
 def test_the_project_file_is_found_from_below(project):

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from juno_snap.pipeline.hooks.process import (
+from juno_snap.processes import (
     OUTPUT_MAX_BYTES,
     clean_environment,
     printable,

@@ -1,6 +1,6 @@
 """Runs a command of the user's within bounds: of time, of output, of what it learns from us.
 
-Nothing here knows hooks: health checks that are commands run through it too.
+Nothing here knows what for: hooks, health checks and a project's own configuration run through it.
 """
 
 import asyncio
