@@ -35,7 +35,7 @@ def test_the_demo_as_a_document(cli, tmp_path):
     ("third", "words"),
     [
         pytest.param("document_store_v2", "lost none", id="an upgrade that loses nothing"),
-        pytest.param("counter", "callers of the module", id="another program"),
+        pytest.param("counter", "does not say what it is", id="another program"),
     ],
 )
 async def test_the_demo_does_not_claim_what_is_not_so(cli_replica, third, words):

@@ -21,10 +21,11 @@ from juno_snap.cli.session import Session
 from juno_snap.cli.targets import ModuleChoice
 from juno_snap.cli.upgrades import (
     CheckOptions,
+    GuardOptions,
     InstallOptions,
     SnapshotOptions,
+    for_module,
     request_of,
-    with_configured_checks,
 )
 from juno_snap.cli.wiring import Connection, connect
 from juno_snap.pipeline.report import Report
@@ -63,10 +64,12 @@ class TrialOptions:
 def upgrade(
     common: CommonOptions,
     module: ModuleOptions,
+    *,
     trial: TrialOptions,
     snapshots: SnapshotOptions,
     install: InstallOptions,
     health: CheckOptions,
+    guards: GuardOptions,
     argument: ArgumentOptions,
     src: Annotated[
         Path, typer.Option("-s", "--src", metavar="FILE", help="The new code: .wasm or .wasm.gz.")
@@ -79,21 +82,20 @@ def upgrade(
     """
     session = Session(common)
     wasm = read_wasm_file(src)
-    request = request_of(session, snapshots, install, health, install_argument(argument, wasm))
+    arg = install_argument(argument, wasm)
+    request = request_of(session, snapshots, install, health, guards, arg)
 
     async def work() -> Report | None:
         async with connect(session, changes=True, dry_run=trial.dry_run) as connection:
             choice = await connection.module(module)
-            workspace = connection.workspace(choice)
-            asked = with_configured_checks(session, choice, request)
+            workspace, asked = connection.workspace(choice), for_module(session, choice, request)
             if trial.rehearse and not trial.dry_run:
                 from juno_snap.pipeline.rehearsal_source import end_interrupted
 
                 await end_interrupted(workspace, choice.id)
             with session.output.watch() as observer:
-                prepared = await reading(
-                    prepare_upgrade(workspace, choice.id, asked, wasm, observer=observer)
-                )
+                found = prepare_upgrade(workspace, choice.id, asked, wasm, observer=observer)
+                prepared = await reading(found)
             tell_resumed(session, prepared.resumes)
             plan = prepared.plan
             if trial.dry_run:
