@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "status": "What a module is, holds and needs.",
     "snapshot": "Take, list, show, restore and delete module snapshots.",
     "backup": "Verify, list, prune and convert copies of snapshots off the chain.",
+    "releases": "Which releases of Juno's modules are published.",
     "upgrade": "Change a module's code, with a snapshot before and the start after.",
     "rollback": "Bring a module back to the snapshot that an upgrade took.",
     "resume": "Bring an interrupted operation to its end.",

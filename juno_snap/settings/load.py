@@ -14,6 +14,7 @@ from juno_snap.settings.model import (
     IdentitySettings,
     ModuleSettings,
     NetworkSettings,
+    ReleaseSettings,
     RootKeyChoice,
     Settings,
     Value,
@@ -43,6 +44,12 @@ HEALTH_TIMEOUT_SECONDS: Final = 60
 ROLLBACK_WINDOW_SECONDS: Final = 600
 CALL_TTL_SECONDS: Final = 240
 """Below the 300 seconds that the network allows, so that a clock may be off by a minute."""
+
+RELEASES_URL: Final = "https://cdn.juno.build/releases"
+"""Source: Juno's CLI, ``JUNO_CDN_URL``."""
+
+CHECKSUMS_URL: Final = "https://github.com/junobuild/juno/releases/download"
+"""Source: Juno's documents, "How do I verify an upgrade?"."""
 
 BUILT_IN_NETWORKS: Final[Mapping[str, tuple[str, str]]] = {
     "ic": ("https://icp-api.io", "ic"),
@@ -99,6 +106,7 @@ def load_settings(
         health_timeout_seconds=_number(merged["upgrade.health_timeout_seconds"]),
         rollback_window_seconds=_number(merged["upgrade.rollback_window_seconds"]),
         call_ttl_seconds=_number(merged["calls.ttl_seconds"]),
+        releases=_releases(merged),
         files=files,
         values=tuple(_values(merged)),
     )
@@ -129,6 +137,10 @@ def _defaults(working_directory: Path) -> Layer:
         "upgrade.health_timeout_seconds": HEALTH_TIMEOUT_SECONDS,
         "upgrade.rollback_window_seconds": ROLLBACK_WINDOW_SECONDS,
         "calls.ttl_seconds": CALL_TTL_SECONDS,
+        "releases.url": RELEASES_URL,
+        "releases.checksums_url": CHECKSUMS_URL,
+        "releases.canister": None,
+        "releases.root_key": "ic",
     }
     layer = {
         key: Said(value=value, origin="default", folder=working_directory)
@@ -208,6 +220,17 @@ def _modules(merged: Layer) -> dict[str, ModuleSettings]:
         )
         for name, entry, said in _entries(merged, "modules", ModuleTable)
     }
+
+
+def _releases(merged: Layer) -> ReleaseSettings:
+    canister = _text(merged["releases.canister"])
+    key = _root_key(str(merged["releases.root_key"].value))
+    return ReleaseSettings(
+        url=str(merged["releases.url"].value),
+        checksums_url=str(merged["releases.checksums_url"].value),
+        canister=Principal.parse(canister) if canister else None,
+        root_key=key if isinstance(key, bytes) else "ic",
+    )
 
 
 def _check(table: CheckTable, folder: Path) -> CheckSettings:

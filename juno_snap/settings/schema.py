@@ -81,6 +81,12 @@ def _root_key(text: str) -> str:
     return text.lower()
 
 
+def _pinned(text: str) -> str:
+    if text == "fetch":
+        raise ValueError('releases are verified with a key that is known: "ic", or hexadecimal')
+    return text
+
+
 Name: TypeAlias = Annotated[str, AfterValidator(_name)]
 Url: TypeAlias = Annotated[str, AfterValidator(check_url)]
 RootKeyText: TypeAlias = Annotated[str, AfterValidator(_root_key)]
@@ -188,6 +194,19 @@ class CallsTable(Table):
     ttl_seconds: int | None = Field(default=None, ge=1, le=CALL_TTL_MAX_SECONDS)
 
 
+class ReleasesTable(Table):
+    """``[releases]``: where the published releases are."""
+
+    url: Url | None = None
+    """Holds ``metadata.json`` and the files."""
+    checksums_url: Url | None = None
+    """Holds ``v<tag>/checksums.txt``."""
+    canister: CanisterText | None = None
+    """The one that has to vouch for the files."""
+    root_key: Annotated[RootKeyText, AfterValidator(_pinned)] | None = None
+    """Of its network."""
+
+
 class Document(Table):
     """A whole file, or what the environment says in its place. Nothing in it is required."""
 
@@ -199,6 +218,7 @@ class Document(Table):
     hooks: Annotated[list[HookTable], AfterValidator(_named_apart)] = Field(default_factory=list)
     upgrade: UpgradeTable = Field(default_factory=UpgradeTable)
     calls: CallsTable = Field(default_factory=CallsTable)
+    releases: ReleasesTable = Field(default_factory=ReleasesTable)
 
 
 class Spoken(Document):

@@ -20,6 +20,7 @@ from juno_snap.settings.schema import (
     IdentityTable,
     ModuleTable,
     NetworkTable,
+    ReleasesTable,
     Spoken,
     UpgradeTable,
 )
@@ -33,6 +34,8 @@ VARIABLES: Final[Mapping[str, str]] = {
     "JUNO_SNAP_STOP_TIMEOUT_SECONDS": "upgrade.stop_timeout_seconds",
     "JUNO_SNAP_HEALTH_TIMEOUT_SECONDS": "upgrade.health_timeout_seconds",
     "JUNO_SNAP_ROLLBACK_WINDOW_SECONDS": "upgrade.rollback_window_seconds",
+    "JUNO_SNAP_RELEASES_URL": "releases.url",
+    "JUNO_SNAP_RELEASES_CHECKSUMS_URL": "releases.checksums_url",
 }
 """Each variable and the setting that it says."""
 
@@ -66,6 +69,7 @@ TABLES: Final = (
     IdentityTable,
     UpgradeTable,
     CallsTable,
+    ReleasesTable,
 )
 
 

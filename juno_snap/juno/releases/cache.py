@@ -1,8 +1,8 @@
 """Files of releases on disk, by their hash; nobody else may read or change them.
 
 Folder ``releases`` of the state directory, mode 0700, files 0600: ``<sha256>.wasm.gz``, and of a
-download that broke off ``<sha256 of its address>.part`` with ``.json``, which says what it is a part
-of.
+download that broke off ``<sha256 of its address>.part`` with ``.json``, which says of what it is a
+part.
 """
 
 import contextlib

@@ -34,7 +34,7 @@ FILE_HOSTS: Final[Mapping[str, frozenset[str]]] = {
         {"release-assets.githubusercontent.com", "objects.githubusercontent.com"}
     )
 }
-"""Where a host keeps what it serves. Source: GitHub, "About releases": assets are served from there."""
+"""Where a host keeps what it serves. Source: GitHub's documents, "Allow lists for assets"."""
 
 Moved: TypeAlias = Callable[[int, int], None]
 """Told how many bytes are there, and of how many; 0 where that is not known."""
@@ -157,7 +157,7 @@ class _explained:  # noqa: N801  # used like a function
             ) from error
         if isinstance(error, httpx.HTTPError | httpx.StreamError | OSError | TimeoutError):
             raise TransportError(
-                f"{self._url} gave no whole answer: {error or type(error).__name__}",
+                f"{self._url} gave no whole answer: {str(error) or type(error).__name__}",
                 url=self._url,
                 code="disconnected",
                 hint="try again: what has come is kept",

@@ -33,7 +33,7 @@ from juno_snap.units import MIB
 CATALOGUE_MAX_BYTES: Final = 4 * MIB
 CHECKSUMS_MAX_BYTES: Final = MIB
 WASM_MAX_BYTES: Final = 100 * MIB
-"""Largest module, unpacked; a file that is larger cannot be one. Source: execution errors, IC0505."""
+"""Largest module, unpacked, so that no larger file is one. Source: execution errors, IC0505."""
 
 TAGS_MAX: Final = 8
 """Releases of Juno whose checksums are asked for one version: the first ones that list it."""
