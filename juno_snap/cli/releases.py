@@ -1,8 +1,6 @@
 """From what is said of releases on the command line to files that may be installed."""
 
 import dataclasses
-import json
-from collections.abc import Mapping
 from typing import Annotated, Final, get_args
 
 import typer
@@ -12,6 +10,7 @@ from juno_snap.cli.session import Session
 from juno_snap.cli.wiring import Connection, ModuleChoice
 from juno_snap.errors import InputError, PreconditionError, TrustError
 from juno_snap.events import Observer
+from juno_snap.juno.package import read_juno_module
 from juno_snap.juno.releases.cache import ReleaseCache
 from juno_snap.juno.releases.model import (
     Catalogue,
@@ -21,19 +20,13 @@ from juno_snap.juno.releases.model import (
     version_in,
 )
 from juno_snap.juno.releases.source import Addresses, ReleaseFile, ReleaseSource
-from juno_snap.pipeline.observe import PACKAGE_METADATA, module_not_found
+from juno_snap.juno.roles import JunoModule
+from juno_snap.pipeline.observe import module_not_found
 from juno_snap.pipeline.program import InstallChange, Program
 from juno_snap.pipeline.wasm_file import WasmFile, check_wasm
 from juno_snap.pipeline.workspace import Workspace
 
 RELEASES: Final = "Published releases, in place of a file"
-
-PACKAGES: Final[Mapping[str, Role]] = {
-    "@junobuild/satellite": "satellite",
-    "@junobuild/mission-control": "mission-control",
-    "@junobuild/orbiter": "orbiter",
-}
-"""Names in ``juno:package``. Source: juno-js, ``packages/admin``."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +50,6 @@ class ReleaseOptions:
             rich_help_panel=RELEASES,
         ),
     ] = False
-    allow_skip: Annotated[
-        bool,
-        typer.Option(
-            "--allow-skip",
-            help="Straight to it, although releases lie between.",
-            rich_help_panel=RELEASES,
-        ),
-    ] = False
     unverified_release: Annotated[
         bool,
         typer.Option(
@@ -74,12 +59,7 @@ class ReleaseOptions:
         ),
     ] = False
 
-    @property
-    def is_said(self) -> bool:
-        """Whether a release is meant."""
-        return self.version is not None or self.latest
-
-    def check(self, *, has_file: bool, has_digest: bool, resets: bool) -> None:
+    def check(self, *, has_file: bool, has_digest: bool, resets: bool, skips: bool) -> None:
         """Accept options that make sense together.
 
         Raises:
@@ -87,10 +67,10 @@ class ReleaseOptions:
         """
         if [has_file, self.version is not None, self.latest].count(True) != 1:
             raise InputError("say one of --src, --version and --latest", code="usage")
-        if has_file and (self.step or self.allow_skip or self.unverified_release):
-            text = "--step, --allow-skip and --unverified-release go with --version or --latest"
+        if has_file and (self.step or self.unverified_release):
+            text = "--step and --unverified-release go with --version or --latest"
             raise InputError(text, code="usage")
-        if self.step and (has_digest or resets or self.allow_skip):
+        if self.step and (has_digest or resets or skips):
             text = "--step goes through several releases: not with --sha256, --reset, --allow-skip"
             raise InputError(text, code="usage")
 
@@ -117,6 +97,8 @@ class Route:
     wanted: Version
     versions: tuple[Version, ...]
     """Those that are installed on the way, the wanted one last."""
+    published: tuple[Version, ...]
+    """All of the role."""
 
     def to_json(self) -> dict[str, object]:
         """The members of a plan."""
@@ -145,36 +127,38 @@ async def choose_route(
     choice: ModuleChoice,
     catalogue: Catalogue,
     options: ReleaseOptions,
+    *,
+    may_skip: bool,
 ) -> Route:
-    """Which releases are installed one after another.
+    """Which releases are installed one after another; whether they may be, the plan of each says.
 
     A run that was interrupted is gone on with first, where it was on its way to one of them.
 
     Raises:
         InputError: The module's role is not known.
         NotFoundError: No such module, or the release is not published.
-        PreconditionError: Releases would be skipped, or it is older than what is installed.
+        PreconditionError: What is installed is not known, so that releases may be skipped.
     """
-    package = await _package(connection, choice)
-    role = _role(choice, package)
-    said = options.version
+    info = await connection.client.canister_info(choice.id)
+    if not info.exists:
+        raise module_not_found(choice.id)
+    module = await read_juno_module(connection.client, choice.id)
+    role = _role(choice, module)
+    said, installed = options.version, module.release
+    published = catalogue.versions[role]
     wanted = catalogue.latest(role) if said is None else catalogue.choose(role, Version.parse(said))
-    installed = _installed(package, role)
     begun = _begun(workspace, choice, role)
-    if begun is not None and begun <= wanted:
-        versions = (begun, *releases_between(catalogue.versions[role], begun, wanted))
-    elif installed is None:
-        versions = (wanted,)
-        _check_known(choice, options)
-    else:
-        versions = releases_between(catalogue.versions[role], installed, wanted) or (wanted,)
-        if wanted < installed:
-            raise _downgrade(role, installed, wanted)
-    if not options.step and len(versions) > 1:
-        if not options.allow_skip:
-            raise _skipped(role, versions)
-        versions = (wanted,)
-    return Route(role=role, installed=installed, wanted=wanted, versions=versions)
+    start = begun if begun is not None and begun <= wanted else None
+    versions: tuple[Version, ...] = (wanted,)
+    if options.step and start is not None:
+        versions = (start, *releases_between(published, start, wanted))
+    elif installed is None and start is None and (options.step or not may_skip):
+        raise _unknown(choice)
+    elif options.step and installed is not None:
+        versions = releases_between(published, installed, wanted) or (wanted,)
+    return Route(
+        role=role, installed=installed, wanted=wanted, versions=versions, published=published
+    )
 
 
 async def obtain_candidates(
@@ -218,22 +202,9 @@ def _module(release: ReleaseFile) -> WasmFile:
         ) from error
 
 
-async def _package(connection: Connection, choice: ModuleChoice) -> Mapping[str, object]:
-    """What the module says of itself, certified; nothing where it says nothing."""
-    info = await connection.client.canister_info(choice.id)
-    if not info.exists:
-        raise module_not_found(choice.id)
-    content = await connection.client.metadata(choice.id, PACKAGE_METADATA)
-    try:
-        package = json.loads(content or b"{}")
-    except ValueError:
-        package = {}
-    return package if isinstance(package, dict) else {}
-
-
-def _role(choice: ModuleChoice, package: Mapping[str, object]) -> Role:
+def _role(choice: ModuleChoice, module: JunoModule) -> Role:
     """The role that is configured, or said with ``-t``, or that the module itself says."""
-    names = (choice.role, choice.name, PACKAGES.get(str(package.get("name"))))
+    names = (choice.role, choice.name, module.role)
     roles = {role: role for role in get_args(Role)}
     found: Role | None = next((roles[name] for name in names if name in roles), None)
     if found is None:
@@ -247,18 +218,6 @@ def _role(choice: ModuleChoice, package: Mapping[str, object]) -> Role:
     return found
 
 
-def _installed(package: Mapping[str, object], role: Role) -> Version | None:
-    """The release that is installed, also below functions of the developer's own."""
-    dependencies = package.get("dependencies")
-    known = dict(dependencies) if isinstance(dependencies, dict) else {}
-    known[package.get("name")] = package.get("version")
-    named = next((name for name, each in PACKAGES.items() if each == role), "")
-    try:
-        return Version.parse(str(known[named]))
-    except (KeyError, InputError):
-        return None
-
-
 def _begun(workspace: Workspace, choice: ModuleChoice, role: Role) -> Version | None:
     """The release that an interrupted upgrade of this module was about to install."""
     for record in workspace.journal.unfinished(workspace.root_key, choice.id):
@@ -269,29 +228,11 @@ def _begun(workspace: Workspace, choice: ModuleChoice, role: Role) -> Version | 
     return None
 
 
-def _check_known(choice: ModuleChoice, options: ReleaseOptions) -> None:
-    if options.step or not options.allow_skip:
-        raise PreconditionError(
-            f"{choice.label} does not say which release it runs (metadata {PACKAGE_METADATA}), so "
-            "that it is not known which ones would be skipped",
-            code="release-unknown",
-            hint="say --allow-skip to go straight to the one you chose",
-        )
-
-
-def _skipped(role: Role, versions: tuple[Version, ...]) -> PreconditionError:
-    between = ", ".join(map(str, versions[:-1]))
+def _unknown(choice: ModuleChoice) -> PreconditionError:
     return PreconditionError(
-        f"{role} {versions[-1]} is not the next release: {between} would be skipped",
-        code="release-skipped",
-        hint="say --step to go through all of them, one after another, or --allow-skip",
-    )
-
-
-def _downgrade(role: Role, installed: Version, wanted: Version) -> PreconditionError:
-    return PreconditionError(
-        f"{role} {wanted} is older than {installed}, which is installed",
-        code="downgrade",
-        hint="to go back use juno-snap rollback, or a snapshot; data of newer code may not fit "
-        "older code",
+        f"{choice.label} does not say which release it runs, so that it is not known which ones "
+        "would be skipped",
+        code="release-unknown",
+        hint="start it, if it is stopped: older ones tell it when asked; or say --allow-skip to go "
+        "straight to the one you chose",
     )

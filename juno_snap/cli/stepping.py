@@ -74,18 +74,26 @@ class Passage:
             report_table(last),
         )
 
-    def request(self, wanted: UpgradeRequest) -> UpgradeRequest:
-        """What is asked of the next upgrade.
+    def request(self, wanted: UpgradeRequest, candidate: Candidate) -> UpgradeRequest:
+        """What is asked of the upgrade to ``candidate``, which is the next one.
 
         A snapshot that was named is given up once; a module that was to be left stopped stays so.
         """
+        release = candidate.release
+        juno = dataclasses.replace(
+            wanted.juno,
+            role=self.route.role,
+            version=None if release is None else release.version,
+            published=self.route.published,
+        )
         if not self.passed:
-            return wanted
+            return dataclasses.replace(wanted, juno=juno)
         policy = wanted.snapshots
         _, last = self.passed[-1]
         leaves = last.facts.module_status == "stopped"
         return dataclasses.replace(
             wanted,
+            juno=juno,
             snapshots=FreeSlot() if isinstance(policy, ReplaceSnapshot) else policy,
             found_stopped="leave-stopped" if leaves else wanted.found_stopped,
         )

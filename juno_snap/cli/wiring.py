@@ -35,7 +35,7 @@ from juno_snap.management.client import ManagementClient
 from juno_snap.pipeline.hooks.run import Hooks
 from juno_snap.pipeline.journal import JOURNAL_FILE
 from juno_snap.pipeline.workspace import Workspace
-from juno_snap.settings.model import Settings
+from juno_snap.settings.model import Role, Settings
 from juno_snap.settings.names import named_modules
 from juno_snap.settings.networks import Network
 from juno_snap.settings.schema import looks_like_principal
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
 Purpose: TypeAlias = Literal["read", "plan", "change"]
 """What a command is for: to show something, to show what it would change, or to change it."""
+
+ROLES: Final[Mapping[str, Role]] = {role: role for role in SHORT_TARGETS.values()}
+"""By their names."""
 
 UNREADABLE: Final[Mapping[Purpose, frozenset[str]]] = {
     "read": frozenset(
@@ -62,7 +65,7 @@ class ModuleChoice:
 
     id: Principal
     name: str | None
-    role: str | None
+    role: Role | None
 
     @property
     def label(self) -> str:
@@ -276,7 +279,7 @@ def choose_module(
                 hint=f'write [modules.{name}] canister = "ID" into juno-snap.toml, or say '
                 "--module ID; juno.config is not read by this version",
             )
-        return found
+        return dataclasses.replace(found, role=ROLES[name])
     if not options.module:
         raise InputError(
             "no module was named",
@@ -301,8 +304,7 @@ def _by_name(settings: Settings, made: Mapping[str, Principal], name: str) -> Mo
     if configured:
         return ModuleChoice(id=configured.canister, name=name, role=configured.role)
     if name in made:
-        role = name if name in SHORT_TARGETS.values() else None
-        return ModuleChoice(id=made[name], name=name, role=role)
+        return ModuleChoice(id=made[name], name=name, role=ROLES.get(name))
     return None
 
 

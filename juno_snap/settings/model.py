@@ -7,6 +7,9 @@ from typing import Literal, TypeAlias
 
 from juno_snap.ids import Principal, SnapshotId
 
+Role: TypeAlias = Literal["satellite", "mission-control", "orbiter"]
+"""What a module is for Juno."""
+
 RootKeyChoice: TypeAlias = Literal["ic", "fetch"] | bytes
 """Mainnet's pinned key, the key that the network itself tells (trust on each use), or DER bytes."""
 
@@ -37,7 +40,7 @@ class ModuleSettings:
 
     name: str
     canister: Principal
-    role: str | None
+    role: Role | None
     checks: tuple[CheckSettings, ...]
     protected_snapshots: frozenset[SnapshotId]
 

@@ -1,7 +1,7 @@
 """What may be written in a configuration file: nothing else, and in no other type."""
 
 import re
-from typing import Annotated, Final, Literal, Self, TypeAlias
+from typing import Annotated, Final, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -15,8 +15,7 @@ from pydantic import (
 
 from juno_snap.errors import InputError
 from juno_snap.ids import Principal, SnapshotId
-
-Role: TypeAlias = Literal["satellite", "mission-control", "orbiter"]
+from juno_snap.settings.model import Role
 
 NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 PRINCIPAL_PATTERN: Final = re.compile(r"[a-z2-7]{5}(-[a-z2-7]{5})*-[a-z2-7]{1,5}", re.IGNORECASE)

@@ -104,7 +104,7 @@ async def test_an_observation_has_what_is_certified_of_a_module(client):
     assert seen.stored_chunks == {chunk}
     assert seen.is_running
     assert not seen.is_persistent
-    assert b"@junobuild/satellite" in seen.package
+    assert (seen.juno.role, seen.juno.version) == ("satellite", "0.1.0")
 
 
 @pytest.mark.interop

@@ -30,10 +30,11 @@ from juno_snap.cli.session import Session
 from juno_snap.cli.stepping import Passage, keep_first
 from juno_snap.cli.upgrades import (
     CheckOptions,
+    GuardOptions,
     InstallOptions,
     SnapshotOptions,
+    for_module,
     request_of,
-    with_configured_checks,
 )
 from juno_snap.cli.wiring import Connection, ModuleChoice, connect
 from juno_snap.errors import JunoSnapError
@@ -58,13 +59,14 @@ def register(app: typer.Typer, name: str, line: str) -> None:
 def upgrade(
     common: CommonOptions,
     module: ModuleOptions,
+    *,
     change: ChangeOptions,
     releases: ReleaseOptions,
     snapshots: SnapshotOptions,
     install: InstallOptions,
     health: CheckOptions,
+    guards: GuardOptions,
     argument: ArgumentOptions,
-    *,
     src: Annotated[
         Path | None,
         typer.Option("-s", "--src", metavar="FILE", help="The new code: .wasm or .wasm.gz."),
@@ -76,12 +78,15 @@ def upgrade(
     interrupted. The new code is a file, or a release of Juno, which is downloaded and verified.
     """
     releases.check(
-        has_file=src is not None, has_digest=install.sha256 is not None, resets=install.reset
+        has_file=src is not None,
+        has_digest=install.sha256 is not None,
+        resets=install.reset,
+        skips=guards.allow_skip,
     )
     session = Session(common)
     file = None if src is None else Candidate(wasm=read_wasm_file(src))
     arg = install_argument(argument, file.wasm if file else None)
-    request = request_of(session, snapshots, install, health, arg)
+    request = request_of(session, snapshots, install, health, guards, arg)
 
     async def work() -> None:
         async with connect(session, changes=True, dry_run=change.dry_run) as connection:
@@ -93,7 +98,7 @@ def upgrade(
                 choice=choice,
                 is_dry=change.dry_run,
             )
-            asked = with_configured_checks(session, choice, request)
+            asked = for_module(session, choice, request)
             if file is not None:
                 tell_report(session, await run.upgrade(file, asked))
                 return
@@ -158,7 +163,14 @@ async def _through_releases(
     session = run.session
     source = open_source(session)
     catalogue = await source.catalogue()
-    route = await choose_route(run.connection, run.workspace, run.choice, catalogue, options)
+    route = await choose_route(
+        run.connection,
+        run.workspace,
+        run.choice,
+        catalogue,
+        options,
+        may_skip=request.juno.allow_skip,
+    )
     with session.output.watch() as observer:
         candidates = await obtain_candidates(
             session, source, catalogue, route, options, pinned=request.sha256, observer=observer
@@ -167,7 +179,7 @@ async def _through_releases(
     try:
         for candidate in candidates:
             arg = install_argument(argument, candidate.wasm)
-            asked = dataclasses.replace(passage.request(request), arg=arg)
+            asked = dataclasses.replace(passage.request(request, candidate), arg=arg)
             passage.announce(session, candidate)
             is_first = not passage.passed
             report = await run.upgrade(candidate, asked, route=route, asks=is_first)
