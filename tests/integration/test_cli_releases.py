@@ -4,9 +4,16 @@ import hashlib
 
 import pytest
 
-from tests.integration.cli_world import ask, juno_snap, look, refuse, run_child
+from tests.integration.cli_world import (
+    ask,
+    juno_snap,
+    look,
+    refuse,
+    run_child,
+    write_sample,
+)
 from tests.juno.cdn import WASM_TYPE, Page, running_cdn
-from tests.juno.modules import FOLDER, module, with_package
+from tests.juno.modules import FOLDER, extended_satellite, module, with_package
 from tests.juno.world import create
 from tests.motoko import compile_motoko
 
@@ -158,6 +165,43 @@ def test_a_release_that_fails_goes_back_one_and_the_next_run_goes_on(
     assert (installed(), (first, "before-0.2.0") in snapshots()) == ("0.2.0", True)
     ask("snapshot", "restore", "before-0.2.0", "-t", "satellite", "--yes")
     assert installed() == "0.1.0"
+
+
+KILLER = """#!/bin/sh
+# Ends the program when the second release has been installed.
+echo >> installed
+test "$(wc -l < installed)" -ne 2 || kill -9 "$PPID"
+"""
+
+
+def test_a_run_that_was_killed_between_two_releases_goes_on_where_it_was(project):
+    (project / "killer.sh").write_text(KILLER, encoding="utf-8")
+    (project / "killer.sh").chmod(0o755)
+    hook = '[[hooks]]\nname = "killer"\npoint = "after-install"\ncommand = ["./killer.sh"]\n'
+    (project / "juno-snap.toml").write_text(hook, encoding="utf-8")
+    ran = run_child(*STEP, cwd=project)
+    assert (ran.code, ran.out) == (-9, "")
+    ((first, label),) = [each for each in snapshots() if each[1] is not None]
+    assert label == "before-0.2.0"
+    done = ask(*STEP[:-1])
+    assert [each["release"]["version"] for each in done["releases"]] == ["0.1.2", "0.2.0"]
+    assert [each["outcome"] for each in done["releases"]] == ["upgraded"] * 2
+    assert (installed(), look("satellite")["status"]) == ("0.2.0", "running")
+    assert [each for each in snapshots() if each[1] is not None] == [(first, label)]
+
+
+def test_a_stock_release_over_functions_of_ones_own_is_refused(project):
+    create(project, "satellite", extended_satellite("0.1.0"), name="mine")
+    before = look("mine")
+    ran = refuse("upgrade", "--module", "mine", "--version", "0.1.1")
+    assert (ran.code, "--allow-stock" in ran.error["hint"]) == (5, True)
+    assert look("mine") == before
+
+
+def test_a_module_of_another_kind_is_not_given_a_release(cli, cdn):
+    ask("module", "create", "--name", "counter", "--wasm", write_sample(cli, "counter"))
+    ran = refuse("upgrade", "--module", "counter", "--latest")
+    assert (ran.code, ran.error["code"]) == (2, "role-unknown")
 
 
 def test_what_is_planned_is_told_with_the_releases_on_the_way(project, cdn):
