@@ -1,8 +1,13 @@
 """What every test gets: an event loop, and an environment without the user's own settings."""
 
 import os
+import signal
 
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Begun in the background by a shell; the processes that tests interrupt would ignore it too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -14,7 +19,7 @@ def anyio_backend():
 def clean_environment(monkeypatch, tmp_path):
     """No setting of the person who runs the tests reaches them, and their home stays untouched."""
     for name in list(os.environ):
-        if name.startswith(("JUNO_SNAP_", "JUNO_", "XDG_")):
+        if name.startswith(("JUNO_SNAP_", "JUNO_", "XDG_", "ICP_", "DFX_")):
             monkeypatch.delenv(name)
     home = tmp_path / "home"
     home.mkdir()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from juno_snap.agent.agent import Agent, AgentOptions, open_agent
 from juno_snap.agent.identity import anonymous
 from juno_snap.agent.root_key import MAINNET_ROOT_KEY
-from juno_snap.cli import identities
+from juno_snap.cli import identities, unlocking
 from juno_snap.cli.options import SHORT_TARGETS, ModuleOptions
 from juno_snap.cli.output import Output
 from juno_snap.cli.session import Session
@@ -161,7 +161,7 @@ async def connect(
     """
     network = session.network()
     reference = identities.choose(session.settings, network)
-    identity = identities.open_identity(reference, session.settings, session.output)
+    identity = unlocking.open_identity(reference, session.settings, session.output)
     options = AgentOptions(
         url=network.url,
         root_key=pinned_key(network),

@@ -17,7 +17,7 @@ from juno_snap.ids import Principal, SnapshotId
 from juno_snap.management.client import ManagementClient
 from juno_snap.management.limits import SNAPSHOT_SLICE_MAX_BYTES
 from juno_snap.management.types import Snapshot, SnapshotMetadata
-from juno_snap.pipeline.conduct import unfinished
+from juno_snap.pipeline.conduct import refuse_unfinished
 from juno_snap.pipeline.journal.records import SnapshotNote
 from juno_snap.pipeline.notes import Notes, is_unfinished, made_by, note_of
 from juno_snap.pipeline.observe import explained
@@ -222,7 +222,7 @@ async def delete_snapshots(
         JunoSnapError: Some could not be deleted; the message says which, and why.
     """
     with workspace.lock(module):
-        unfinished(workspace, module, b"")
+        refuse_unfinished(workspace, module)
         check_may_go(snapshots, workspace.notes(module), force=force)
         done = await tidy(workspace.client, module, clear_chunks=False, delete=snapshots)
         left = set(workspace.journal.notes(workspace.root_key, module)) - set(done.deleted)

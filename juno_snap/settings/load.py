@@ -261,6 +261,7 @@ def _identities(merged: Layer) -> dict[str, IdentitySettings]:
         name: IdentitySettings(
             name=name,
             key_file=_optional_path(entry.key_file, said.folder),
+            key=entry.key,
             delegation_file=_optional_path(entry.delegation_file, said.folder),
             password_command=_command(entry.password_command, said.folder),
             password_file=_optional_path(entry.password_file, said.folder),

@@ -41,6 +41,7 @@ VARIABLES: Final[Mapping[str, str]] = {
 
 CONFIG_VARIABLE: Final = "JUNO_SNAP_CONFIG"
 UNLOCK_VARIABLE: Final = "JUNO_SNAP_IDENTITY_PASSWORD"
+UNLOCK_JUNO_VARIABLE: Final = "JUNO_SNAP_JUNO_PASSWORD"
 
 OPTIONS: Final[Mapping[str, str]] = {
     "--network": "default_network",
@@ -139,7 +140,7 @@ def option_layer(said: Mapping[str, str | None], working_directory: Path) -> Lay
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Variables with our prefix that nothing reads: most likely misspelt."""
-    known = VARIABLES.keys() | {CONFIG_VARIABLE, UNLOCK_VARIABLE}
+    known = VARIABLES.keys() | {CONFIG_VARIABLE, UNLOCK_VARIABLE, UNLOCK_JUNO_VARIABLE}
     return sorted(
         name for name in environment if name.startswith("JUNO_SNAP_") and name not in known
     )

@@ -38,7 +38,7 @@ FENCES = {
     "cbor2": {"juno_snap.wire.cbor"},
     "py_arkworks_bls12381": {"juno_snap.wire.bls"},
     "cryptography": {
-        "juno_snap.wire.signature", "juno_snap.agent.identity", "juno_snap.agent.pem",
+        "juno_snap.wire.signature", "juno_snap.agent.pem", "juno_snap.juno.credentials.store",
         "juno_snap.pipeline.journal.envelopes",
     },
     "httpx": {"juno_snap.agent.transport", "juno_snap.juno.releases.http"},
@@ -51,6 +51,7 @@ FENCES = {
         "juno_snap.pipeline.journal.access", "juno_snap.pipeline.journal.database",
         "juno_snap.pipeline.journal.schema", "juno_snap.pipeline.journal.store",
     },
+    "keyring": {"juno_snap.juno.credentials.keyrings"},
     "pytest": {"juno_snap.pytest_plugin"},
     "typer": {"juno_snap.cli"},
     "click": {"juno_snap.cli"},

@@ -78,8 +78,12 @@ def _warnings(settings: Settings) -> Iterator[str]:
         yield f"nothing reads {name}: is it misspelt?"
     yield from _warnings_of_operations(settings)
     for name, configured in settings.identities.items():
-        key_file = configured.key_file or key_file_of(settings.state_directory, name)
-        for file in (key_file, configured.password_file, configured.delegation_file):
+        own = None if configured.key else key_file_of(settings.state_directory, name)
+        for file in (
+            configured.key_file or own,
+            configured.password_file,
+            configured.delegation_file,
+        ):
             if file is None:
                 continue
             if not file.is_file():
