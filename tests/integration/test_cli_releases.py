@@ -1,9 +1,12 @@
 """Upgrades to published releases through the command line, as a CI job makes them."""
 
+import base64
 import hashlib
+import json
 
 import pytest
 
+from juno_snap.agent.identity import generate_ed25519
 from tests.integration.cli_world import (
     ask,
     juno_snap,
@@ -17,6 +20,7 @@ from tests.juno.modules import FOLDER, extended_satellite, module, with_package
 from tests.juno.world import create
 from tests.motoko import compile_motoko
 
+SEED = bytes(31) + b"\x09"
 VERSIONS = ("0.1.0", "0.1.1", "0.1.2", "0.2.0")
 
 
@@ -35,8 +39,11 @@ def cdn(monkeypatch):
 
 @pytest.fixture
 def project(cli, cdn, monkeypatch):
-    """A satellite of the first release, and a job of a CI system."""
-    monkeypatch.setenv("CI", "true")
+    """A satellite of the first release, and a job that has nothing but a token."""
+    key = generate_ed25519(SEED)
+    token = json.dumps({"token": [key.public_key_der.hex(), SEED.hex()]})
+    monkeypatch.setenv("JUNO_TOKEN", base64.b64encode(token.encode()).decode())
+    assert ask("identity", "show")["principal"] == str(key.principal)
     create(cli, "satellite", module("satellite", VERSIONS[0]))
     return cli
 
