@@ -7,8 +7,11 @@ import json
 import pytest
 
 from juno_snap.agent.identity import generate_ed25519
+from juno_snap.replica.samples import sample
 from tests.integration.cli_world import (
     ask,
+    create_store,
+    documents,
     juno_snap,
     look,
     refuse,
@@ -16,36 +19,47 @@ from tests.integration.cli_world import (
     write_sample,
 )
 from tests.juno.cdn import WASM_TYPE, Page, running_cdn
-from tests.juno.modules import FOLDER, extended_satellite, module, with_package
+from tests.juno.modules import extended_satellite, module, with_package
 from tests.juno.world import create
-from tests.motoko import compile_motoko
+from tests.replica.engine import wat
 
 SEED = bytes(31) + b"\x09"
 VERSIONS = ("0.1.0", "0.1.1", "0.1.2", "0.2.0")
 
 
 @pytest.fixture
-def cdn(monkeypatch):
-    """Four releases of the satellite and one of each other role."""
+def empty_cdn(monkeypatch):
+    """A server that is configured, and has no releases yet."""
     with running_cdn() as running:
-        for version in VERSIONS:
-            running.publish("satellite", version, module("satellite", version))
-        running.publish("orbiter", "0.1.0", module("orbiter", "0.1.0"))
-        running.publish("mission-control", "0.1.0", module("mission-control", "0.1.0"))
         monkeypatch.setenv("JUNO_SNAP_RELEASES_URL", running.files)
         monkeypatch.setenv("JUNO_SNAP_RELEASES_CHECKSUMS_URL", running.checksums)
         yield running
 
 
 @pytest.fixture
-def project(cli, cdn, monkeypatch):
-    """A satellite of the first release, and a job that has nothing but a token."""
+def cdn(empty_cdn):
+    """Four releases of the satellite and one of each other role."""
+    for version in VERSIONS:
+        empty_cdn.publish("satellite", version, module("satellite", version))
+    empty_cdn.publish("orbiter", "0.1.0", module("orbiter", "0.1.0"))
+    empty_cdn.publish("mission-control", "0.1.0", module("mission-control", "0.1.0"))
+    return empty_cdn
+
+
+@pytest.fixture
+def job(cli, monkeypatch):
+    """A job that has nothing but a token."""
     key = generate_ed25519(SEED)
     token = json.dumps({"token": [key.public_key_der.hex(), SEED.hex()]})
     monkeypatch.setenv("JUNO_TOKEN", base64.b64encode(token.encode()).decode())
     assert ask("identity", "show")["principal"] == str(key.principal)
-    create(cli, "satellite", module("satellite", VERSIONS[0]))
     return cli
+
+
+@pytest.fixture
+def project(job, cdn):
+    """A satellite of the first release."""
+    return create(job, "satellite", module("satellite", VERSIONS[0]))
 
 
 def upgrade(*words):
@@ -133,44 +147,47 @@ def test_stepping_goes_through_every_release_and_keeps_the_snapshot_before_the_f
     assert installed() == "0.1.1"
 
 
-def release(version, addition):
-    """A release of the satellite with some code more."""
-    source = FOLDER.joinpath("satellite.mo").read_text(encoding="utf-8")
-    wasm = compile_motoko(source.replace("//VERSION_QUERY", addition))
-    return with_package(wasm, "@junobuild/satellite", version)
+def store(version):
+    """A release of the document store, which says that it is a satellite."""
+    sample_of = {"0.1.0": "document_store_v1", "0.3.0": "document_store_v3"}
+    wasm = sample(sample_of.get(version, "document_store_v2"))
+    return wasm.replace(b'"version": "0.2.0"', f'"version": "{version}"'.encode())
 
 
-GOOD, BAD = (
-    f"public query func is_well() : async Bool {{ {answer} }};" for answer in ("true", "false")
-)
-TRAPS = f"{GOOD} system func postupgrade() {{ assert false }};"
 STEP = ("upgrade", "-t", "satellite", "--latest", "--step", "--json")
-CHECK = ("--check", "is_well() == true", "--health-timeout-seconds", "1")
+CHECK = ("--check", "count_documents() == 2", "--health-timeout-seconds", "1")
+LOSES = store("0.3.0")
+TRAPS = with_package(wat("trap_in_post_upgrade"), "@junobuild/satellite", "0.3.0")
 
 
-@pytest.mark.parametrize(("addition", "outcome"), [(BAD, "rolled-back"), (TRAPS, "failed")])
-def test_a_release_that_fails_goes_back_one_and_the_next_run_goes_on(
-    project, cdn, addition, outcome
-):
-    for version in ("0.1.1", "0.2.0"):
-        cdn.publish("satellite", version, release(version, GOOD))
-    cdn.publish("satellite", "0.1.2", release("0.1.2", addition))
-    ran = juno_snap(*STEP, *CHECK)
+@pytest.mark.parametrize(
+    ("bad", "outcome"),
+    [pytest.param(LOSES, "rolled-back", id="loses"), pytest.param(TRAPS, "failed", id="traps")],
+)
+def test_a_release_that_fails_goes_back_one_and_the_next_run_goes_on(job, empty_cdn, bad, outcome):
+    create_store(job, "satellite")
+    for version in ("0.2.0", "0.4.0"):
+        empty_cdn.publish("satellite", version, store(version))
+    empty_cdn.publish("satellite", "0.3.0", bad)
+    words = CHECK if bad is LOSES else ("--force",)
+    ran = juno_snap(*STEP, *words)
     assert ran.code == 15
     assert [each["outcome"] for each in ran.document["releases"]] == ["upgraded", outcome]
-    assert ran.document["version"] == {"from": "0.1.0", "to": "0.2.0", "reached": "0.1.1"}
+    assert ran.document["version"] == {"from": "0.1.0", "to": "0.4.0", "reached": "0.2.0"}
     assert (ran.document["outcome"], ran.error["exit_code"]) == (outcome, 15)
-    assert "not all the way to 0.2.0: the module is at 0.1.1" in ran.err
-    assert (installed(), look("satellite")["status"]) == ("0.1.1", "running")
+    assert "not all the way to 0.4.0: the module is at 0.2.0" in ran.err
+    assert (installed(), look("satellite")["status"]) == ("0.2.0", "running")
+    assert documents("satellite") == '(vec { "a"; "b" })'
     first = ran.document["releases"][0]["snapshot"]
-    assert (first, "before-0.2.0") in snapshots()
+    assert (first, "before-0.4.0") in snapshots()
 
-    cdn.publish("satellite", "0.1.2", release("0.1.2", GOOD))
-    done = ask(*STEP[:-1], *CHECK)
-    assert [each["release"]["version"] for each in done["releases"]] == ["0.1.2", "0.2.0"]
-    assert done["version"] == {"from": "0.1.1", "to": "0.2.0", "reached": "0.2.0"}
-    assert (installed(), (first, "before-0.2.0") in snapshots()) == ("0.2.0", True)
-    ask("snapshot", "restore", "before-0.2.0", "-t", "satellite", "--yes")
+    mended = store("0.2.0").replace(b'"version": "0.2.0"', b'"version": "0.3.0"')
+    empty_cdn.publish("satellite", "0.3.0", mended)
+    done = ask(*STEP[:-1], *words)
+    assert [each["release"]["version"] for each in done["releases"]] == ["0.3.0", "0.4.0"]
+    assert done["version"] == {"from": "0.2.0", "to": "0.4.0", "reached": "0.4.0"}
+    assert (installed(), (first, "before-0.4.0") in snapshots()) == ("0.4.0", True)
+    ask("snapshot", "restore", "before-0.4.0", "-t", "satellite", "--yes")
     assert installed() == "0.1.0"
 
 
