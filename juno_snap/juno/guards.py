@@ -64,8 +64,9 @@ def judge_modules(
                     is_refusal=True,
                 )
             )
-        found += _about_build(installed, new, terms)
-        found += _about_versions(installed, new, terms, is_reset=is_reset)
+        if _identity(new) in {None, role}:  # releases of two roles have nothing in common
+            found += _about_build(installed, new, terms)
+            found += _about_versions(installed, new, terms, is_reset=is_reset)
     return tuple(sorted(found, key=lambda reason: not reason.is_refusal))
 
 
@@ -131,7 +132,7 @@ def _about_versions(
     installed: JunoModule, new: JunoModule, terms: Terms, *, is_reset: bool
 ) -> Iterator[Reason]:
     old_release, new_release = installed.release, terms.version or new.release
-    if new_release is None and installed.package is not None and new.package is None:
+    if new_release is None and installed.package is not None and new.evidence == "juno:build":
         yield _lifted(
             is_allowed=terms.allow_downgrade,
             code="downgrade",
