@@ -89,6 +89,16 @@ class RetentionSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseSettings:
+    """Where the published releases are, and who vouches for them."""
+
+    url: str
+    checksums_url: str
+    canister: Principal | None
+    root_key: Literal["ic"] | bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
     """One setting for display: its dotted name, what it is, and who said so."""
 
@@ -123,6 +133,7 @@ class Settings:
     rehearsal_instruction_limit: int
     call_ttl_seconds: int
     retention: RetentionSettings
+    releases: ReleaseSettings
     files: tuple[Path, ...]
     """The files that were read, in the order in which they were laid over each other."""
     values: tuple[Value, ...]

@@ -89,6 +89,12 @@ def _root_key(text: str) -> str:
     return text.lower()
 
 
+def _pinned(text: str) -> str:
+    if text == "fetch":
+        raise ValueError('releases are verified with a key that is known: "ic", or hexadecimal')
+    return text
+
+
 def _key_elsewhere(text: str) -> str:
     if not ELSEWHERE_PATTERN.fullmatch(text):
         raise ValueError("a key is juno:store, juno:token, icp:NAME or dfx:NAME")
@@ -223,6 +229,19 @@ class RetentionTable(Table):
     keep_monthly: Amount | None = None
 
 
+class ReleasesTable(Table):
+    """``[releases]``: where the published releases are."""
+
+    url: Url | None = None
+    """Holds ``metadata.json`` and the files."""
+    checksums_url: Url | None = None
+    """Holds ``v<tag>/checksums.txt``."""
+    canister: CanisterText | None = None
+    """The one that has to vouch for the files."""
+    root_key: Annotated[RootKeyText, AfterValidator(_pinned)] | None = None
+    """Of its network."""
+
+
 class Document(Table):
     """A whole file, or what the environment says in its place. Nothing in it is required."""
 
@@ -235,6 +254,7 @@ class Document(Table):
     upgrade: UpgradeTable = Field(default_factory=UpgradeTable)
     calls: CallsTable = Field(default_factory=CallsTable)
     retention: RetentionTable = Field(default_factory=RetentionTable)
+    releases: ReleasesTable = Field(default_factory=ReleasesTable)
 
 
 class Spoken(Document):

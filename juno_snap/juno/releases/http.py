@@ -13,12 +13,12 @@ from typing import Final, TypeAlias, final
 
 import httpx
 
-from juno_snap.agent.retry import growing_wait
 from juno_snap.agent.transport import is_loopback
 from juno_snap.clock import Clock, system_clock
 from juno_snap.errors import DecodeError, NotFoundError, TransportError, TrustError
 from juno_snap.juno.releases.cache import Partial, ReleaseCache
 from juno_snap.version import __version__
+from juno_snap.waits import growing_wait
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 REDIRECTS_MAX: Final = 5
