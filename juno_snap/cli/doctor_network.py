@@ -76,6 +76,8 @@ async def _greeting(network: Network, agent: Agent) -> tuple[Line, ...]:
         first = warning(
             "network", f"{answers}, and says that it is {told.health}", "try again later"
         )
+    if told.root_key not in {None, agent.root_key}:
+        state = TrustError("it tells another root key", code="root-key-other")
     match state:
         case TrustError() as error:
             wrong = _not_this_key(network, error)

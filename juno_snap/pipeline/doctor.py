@@ -29,6 +29,7 @@ SECONDS_PER_DAY: Final = 24 * 3600
 LOW_DAYS: Final = 30
 """A module that would freeze within this time is worth a word."""
 FAR_DAYS: Final = 1000
+"""Beyond, nobody counts."""
 URGENT_DAYS: Final = 3
 """The same, so soon that a weekend is too long."""
 OLD_SNAPSHOT_DAYS: Final = 30
