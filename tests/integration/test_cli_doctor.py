@@ -110,7 +110,7 @@ def test_a_sound_module_is_ok_and_nothing_is_changed(cli, tmp_path):
     assert methods == ["canister_status", "list_canister_snapshots", "stored_chunks"]
     assert look(module) == before
     shown = juno_snap("doctor", "-t", "satellite").out
-    assert "satellite, version 0.1.0" in shown
+    assert "satellite 0.1.0" in shown
     assert "1 of 10 slots used" in shown
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from juno_snap.errors import PreconditionError
+from juno_snap.juno.roles import JunoModule
 from juno_snap.management.types import Snapshot
 from juno_snap.pipeline.doctor import (
     Line,
@@ -56,6 +57,10 @@ def snapshots(*ages_days: float) -> list[Snapshot]:
         )
         for number, days in enumerate(ages_days)
     ]
+
+
+def juno(role, evidence="juno:package") -> JunoModule:
+    return JunoModule(role=role, version="0.1.0", evidence=evidence)
 
 
 def operation(*, module=MODULE, is_alive=False) -> Open:
@@ -132,17 +137,21 @@ def test_room_on_the_disk(free_bytes, seen, level):
 
 
 @pytest.mark.parametrize(
-    ("module_hash", "role", "wanted", "level"),
+    ("module_hash", "juno", "wanted", "level", "said"),
     [
-        (None, None, "satellite", "warning"),
-        (OLD_HASH, "satellite", "satellite", "ok"),
-        (OLD_HASH, None, "satellite", "ok"),
-        (OLD_HASH, "orbiter", None, "ok"),
-        (OLD_HASH, "orbiter", "satellite", "problem"),
+        (None, JunoModule(), "satellite", "warning", "empty"),
+        (OLD_HASH, juno("satellite"), "satellite", "ok", "satellite 0.1.0, hash 0a0a"),
+        (OLD_HASH, JunoModule(), "satellite", "ok", "of no known role"),
+        (OLD_HASH, juno("orbiter"), None, "ok", "orbiter 0.1.0"),
+        (OLD_HASH, juno("satellite", evidence="version"), None, "ok", "(not certified)"),
+        (OLD_HASH, juno("orbiter"), "satellite", "problem", "configured as satellite"),
+        (OLD_HASH, JunoModule(problem="name: missing"), "satellite", "warning", "name: missing"),
     ],
 )
-def test_the_code_is_of_the_role_that_is_meant(module_hash, role, wanted, level):
-    assert judge_code(module_hash, role, "0.1.0", wanted).level == level
+def test_the_code_is_of_the_role_that_is_meant(module_hash, juno, wanted, level, said):
+    line = judge_code(module_hash, juno, wanted)
+    assert line.level == level
+    assert said in line.text
 
 
 @pytest.mark.parametrize(
