@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         NoSnapshot,
         ReplaceSnapshot,
     )
+    from juno_snap.pipeline.rehearsal import RehearsalFailedError, RehearsalReport
     from juno_snap.pipeline.report import (
         OperationCancelledError,
         OperationFailedError,
@@ -96,6 +97,8 @@ __all__ = [
     "OutcomeUnknownError",
     "PreconditionError",
     "Principal",
+    "RehearsalFailedError",
+    "RehearsalReport",
     "RejectedError",
     "ReplaceSnapshot",
     "RestoreReport",
@@ -150,6 +153,7 @@ HOMES: Final = {
         "NoSnapshot",
         "ReplaceSnapshot",
     ),
+    "juno_snap.pipeline.rehearsal": ("RehearsalFailedError", "RehearsalReport"),
     "juno_snap.pipeline.report": (
         "OperationCancelledError",
         "OperationFailedError",

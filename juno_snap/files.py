@@ -62,8 +62,9 @@ def sync_file(path: Path) -> None:
 
 
 def is_readable_by_others(path: Path) -> bool:
-    """Whether group or others may read ``path``."""
-    return bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+    """Whether group or others may read ``path``, and enter the folder it is in."""
+    is_open = path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)
+    return bool(is_open and path.absolute().parent.stat().st_mode & (stat.S_IXGRP | stat.S_IXOTH))
 
 
 def read_file(path: Path) -> bytes:

@@ -19,7 +19,8 @@ from juno_snap.agent.agent import AgentOptions, open_agent
 from juno_snap.agent.identity import Identity, generate_ed25519
 from juno_snap.events import ignore_events
 from juno_snap.ids import Principal, SnapshotId
-from juno_snap.library.module import Module, new_module
+from juno_snap.library.code import new_module
+from juno_snap.library.module import Module
 from juno_snap.management.client import ManagementClient
 from juno_snap.pipeline.checks.model import CheckSpec
 from juno_snap.pipeline.report import RestoreReport, UpgradeReport

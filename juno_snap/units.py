@@ -18,4 +18,7 @@ CHUNK_MAX_BYTES: Final = 1_048_576
 SNAPSHOTS_MAX: Final = 10
 """Snapshots a canister may have. Source: developer docs, resource limits."""
 
+INSTALL_INSTRUCTIONS_MAX: Final = 300_000_000_000
+"""For all stages of an install or upgrade together. Source: developer docs, resource limits."""
+
 TRILLION_CYCLES: Final = 1_000_000_000_000

@@ -19,7 +19,7 @@ def anyio_backend():
 def clean_environment(monkeypatch, tmp_path):
     """No setting of the person who runs the tests reaches them, and their home stays untouched."""
     for name in list(os.environ):
-        if name.startswith(("JUNO_SNAP_", "JUNO_", "XDG_")):
+        if name.startswith(("JUNO_SNAP_", "JUNO_", "XDG_", "ICP_", "DFX_")):
             monkeypatch.delenv(name)
     home = tmp_path / "home"
     home.mkdir()

@@ -10,7 +10,7 @@ from juno_snap.agent.answers import body_map, not_of_the_protocol
 from juno_snap.agent.certified_state import CertifiedState, Path
 from juno_snap.agent.channel import Channel, Connection
 from juno_snap.agent.delegation import check_usable
-from juno_snap.agent.identity import Identity
+from juno_snap.agent.identity import Identity, check_not_revoked
 from juno_snap.agent.polling import PollPolicy
 from juno_snap.agent.queries import Queries
 from juno_snap.agent.retry import Entropy, RetryingTransport, RetryPolicy
@@ -98,6 +98,11 @@ class Agent:
     def call_ttl_seconds(self) -> int:
         """How long a call lives, unless it is said otherwise."""
         return self._call_ttl_seconds
+
+    @property
+    def slow_downs(self) -> int:
+        """How often the network has asked to slow down; who sends much at once heeds it."""
+        return self._transport.slow_downs
 
     @property
     def clock(self) -> Clock:
@@ -271,10 +276,12 @@ async def open_agent(
 
     Raises:
         InputError: A malformed address or lifetime.
+        IdentityError: A key that everybody has.
         TransportError: The root key cannot be fetched.
         TrustError: The root key of mainnet was to be fetched.
     """
     clock = clock or system_clock()
+    check_not_revoked(identity)
     check_ttl(options.call_ttl_seconds)
     below = transport or HttpxTransport(options.url)
     retrying = RetryingTransport(below, policy=options.retry, clock=clock, entropy=entropy)

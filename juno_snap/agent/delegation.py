@@ -11,6 +11,7 @@ Rules of a chain: interface specification, "Authentication".
 """
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Annotated, Final, NoReturn, final
 
@@ -126,8 +127,10 @@ def check_usable(
         delegation = signed.delegation
         if delegation.expires_at_ns <= now_ns:
             age = (now_ns - delegation.expires_at_ns) // NS_PER_SECOND
+            until = datetime.fromtimestamp(delegation.expires_at_ns // NS_PER_SECOND, tz=UTC)
             raise IdentityError(
-                f"the delegation to {identity.principal} expired {age} s ago",
+                f"the delegation of {identity.principal} expired {age} s ago, at "
+                f"{until:%Y-%m-%dT%H:%M:%SZ}",
                 code="identity-expired",
                 hint="sign in again, to get a new delegation",
             )

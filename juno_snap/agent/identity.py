@@ -6,25 +6,30 @@ objects but through ``to_pem``: not by ``repr``, not by ``pickle``.
 
 from typing import Final, NoReturn, Protocol, final
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from typing_extensions import override
 
-from juno_snap.agent.pem import PrivateKey, read_private_key, write_private_key
+from juno_snap.agent.pem import (
+    PrivateKey,
+    make_ed25519,
+    public_key_der,
+    read_private_key,
+    sign_with,
+    write_private_key,
+)
 from juno_snap.errors import IdentityError
 from juno_snap.ids import ANONYMOUS, Principal
 from juno_snap.wire.envelope import SignedDelegation
 
 SEED_BYTES: Final = 32
-NUMBER_BYTES: Final = 32
 
-CURVE_ORDERS: Final = {
-    "secp256k1": 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141,
-    "secp256r1": 0xFFFFFFFF_00000000_FFFFFFFF_FFFFFFFF_BCE6FAAD_A7179E84_F3B9CAC2_FC632551,
-}
-"""Number of points. Source: SEC 2, sections 2.4.1 and 2.4.2."""
+REVOKED: Final = frozenset(
+    {"535yc-uxytb-gfk7h-tny7p-vjkoe-i4krp-3qmcl-uqfgr-cpgej-yqtjq-rqe"}  # 32 bytes of zero
+)
+"""Principals whose private key everybody knows.
+
+Source: junobuild/cli, ``REVOKED_CONTROLLERS``; https://forum.dfinity.org/t/27732 (a library
+generated this key where it was given no randomness).
+"""
 
 
 class Identity(Protocol):
@@ -87,9 +92,7 @@ class KeyIdentity:
 
     def __init__(self, key: PrivateKey) -> None:
         self._key = key
-        self.public_key_der = key.public_key().public_bytes(
-            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-        )
+        self.public_key_der = public_key_der(key)
         self.principal = Principal.self_authenticating(self.public_key_der)
 
     @property
@@ -99,12 +102,7 @@ class KeyIdentity:
 
     def sign(self, payload: bytes) -> bytes:
         """64 bytes: an Ed25519 signature, or r and s of ECDSA over SHA-256."""
-        if isinstance(self._key, ed25519.Ed25519PrivateKey):
-            return self._key.sign(payload)
-        r, s = decode_dss_signature(self._key.sign(payload, ec.ECDSA(SHA256())))
-        # Of the two numbers that would do the lower one: libraries for secp256k1 refuse the other.
-        s = min(s, CURVE_ORDERS[self._key.curve.name] - s)
-        return r.to_bytes(NUMBER_BYTES, "big") + s.to_bytes(NUMBER_BYTES, "big")
+        return sign_with(self._key, payload)
 
     def to_pem(self, *, passphrase: bytes | None = None) -> bytes:
         """The private key as PKCS#8 in PEM form, protected where a passphrase is given."""
@@ -135,7 +133,7 @@ def generate_ed25519(seed: bytes) -> KeyIdentity:
             f"an Ed25519 private key has {SEED_BYTES} bytes, not {len(seed)}",
             code="identity-malformed",
         )
-    return KeyIdentity(ed25519.Ed25519PrivateKey.from_private_bytes(seed))
+    return KeyIdentity(make_ed25519(seed))
 
 
 def load_pem(data: bytes, passphrase: bytes | None = None) -> KeyIdentity:
@@ -145,3 +143,20 @@ def load_pem(data: bytes, passphrase: bytes | None = None) -> KeyIdentity:
         IdentityError: No usable key, or a wrong or missing passphrase.
     """
     return KeyIdentity(read_private_key(data, passphrase))
+
+
+def check_not_revoked(identity: Identity) -> None:
+    """Refuse a key that everybody has, at the start of a chain or anywhere in it.
+
+    Raises:
+        IdentityError: It is one of them (code ``identity-revoked``).
+    """
+    keys = [signed.delegation.public_key for signed in identity.delegations]
+    principals = [identity.principal, *map(Principal.self_authenticating, keys)]
+    for principal in map(str, principals):
+        if principal in REVOKED:
+            raise IdentityError(
+                f"the key of {principal} is revoked: its private half is public",
+                code="identity-revoked",
+                hint="remove it from the controllers of your modules, and use another key",
+            )

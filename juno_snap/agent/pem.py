@@ -1,4 +1,4 @@
-"""Private keys out of and into PEM files.
+"""Private keys: out of and into PEM files, and what they sign.
 
 Read: PKCS#8, plain and with a passphrase; "EC PRIVATE KEY" (SEC 1), with or without the
 "EC PARAMETERS" that openssl puts before it; and the form of PKCS#8 for Ed25519 that also holds
@@ -15,6 +15,8 @@ from typing import Final, TypeAlias
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from juno_snap.errors import IdentityError
 
@@ -35,7 +37,12 @@ WRONG_LABELS: Final = {
 }
 SUPPORTED: Final = "use an Ed25519, secp256k1 or P-256 private key in PEM form"
 
-CURVES: Final = {"secp256k1", "secp256r1"}
+CURVE_ORDERS: Final = {
+    "secp256k1": 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141,
+    "secp256r1": 0xFFFFFFFF_00000000_FFFFFFFF_FFFFFFFF_BCE6FAAD_A7179E84_F3B9CAC2_FC632551,
+}
+"""Number of points. Source: SEC 2, sections 2.4.1 and 2.4.2."""
+NUMBER_BYTES: Final = 32
 
 ED25519_ALGORITHM: Final = bytes.fromhex("06032b6570")
 """Object identifier 1.3.101.112. Source: RFC 8410, section 3."""
@@ -97,6 +104,28 @@ def write_private_key(key: PrivateKey, passphrase: bytes | None) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
     )
+
+
+def make_ed25519(seed: bytes) -> PrivateKey:
+    """The Ed25519 key whose private half is ``seed``, 32 bytes."""
+    return ed25519.Ed25519PrivateKey.from_private_bytes(seed)
+
+
+def public_key_der(key: PrivateKey) -> bytes:
+    """The public half as a network has it."""
+    return key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def sign_with(key: PrivateKey, payload: bytes) -> bytes:
+    """64 bytes: an Ed25519 signature, or r and s of ECDSA over SHA-256."""
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return key.sign(payload)
+    r, s = decode_dss_signature(key.sign(payload, ec.ECDSA(SHA256())))
+    # Of the two numbers that would do the lower one: libraries for secp256k1 refuse the other.
+    s = min(s, CURVE_ORDERS[key.curve.name] - s)
+    return r.to_bytes(NUMBER_BYTES, "big") + s.to_bytes(NUMBER_BYTES, "big")
 
 
 def _key_block(data: bytes) -> _Block:
@@ -183,7 +212,7 @@ def _supported(key: object) -> PrivateKey:
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return key
     if isinstance(key, ec.EllipticCurvePrivateKey):
-        if key.curve.name in CURVES:
+        if key.curve.name in CURVE_ORDERS:
             return key
         kind = f"a key on the curve {key.curve.name}"
     else:

@@ -60,6 +60,8 @@ class RetryingTransport:
         self._clock = clock
         self._entropy = entropy
         self._reached = False
+        self.slow_downs = 0
+        """How often the other side has asked to slow down (429), from the beginning."""
 
     @property
     def url(self) -> str:
@@ -91,6 +93,7 @@ class RetryingTransport:
         def is_over(state: RetryCallState) -> bool:
             spent = (self._clock.monotonic_ns() - begun_ns) / NS_PER_SECOND
             self._reached = self._reached or sending.reached
+            self._count(state)
             if spent + state.upcoming_sleep > self._budget_seconds():
                 return True
             woken_ns = self._clock.now_ns() + round(state.upcoming_sleep * NS_PER_SECOND)
@@ -113,6 +116,11 @@ class RetryingTransport:
     async def aclose(self) -> None:
         """Close the transport below."""
         await self._transport.aclose()
+
+    def _count(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, TransportError) and error.status == HTTPStatus.TOO_MANY_REQUESTS:
+            self.slow_downs += 1
 
     def _budget_seconds(self) -> float:
         policy = self._policy

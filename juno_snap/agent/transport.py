@@ -23,7 +23,8 @@ The largest answers of the platform are a query's (3 MiB) and a certificate arou
 Source: dfinity/ic, ``rs/limits/src/lib.rs``.
 """
 
-CONNECTIONS_MAX: Final = 16
+CONNECTIONS_MAX: Final = 50
+"""As many calls as a transfer of snapshots has under way; one that would wait is not sent yet."""
 
 UNREACHABLE: Final = "unreachable"
 """Error code: no connection was made, so that nothing was delivered."""

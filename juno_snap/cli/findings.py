@@ -193,7 +193,8 @@ def _warnings(settings: Settings) -> Iterator[str]:
         yield f"nothing reads {name}: is it misspelt?"
     yield from _warnings_of_operations(settings)
     for name, configured in settings.identities.items():
-        key_file = configured.key_file or key_file_of(settings.state_directory, name)
+        own = None if configured.key else key_file_of(settings.state_directory, name)
+        key_file = configured.key_file or own
         for file in (key_file, configured.password_file, configured.delegation_file):
             if file is None:
                 continue

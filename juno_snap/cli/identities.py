@@ -1,22 +1,21 @@
-"""Who signs: from what was said, configured or stored to a key that can sign."""
+"""Who signs: from what was said, configured or found to one identity, which is not opened yet."""
 
 import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
-from juno_snap.agent.delegation import load_delegated
-from juno_snap.agent.identity import Identity, KeyIdentity, anonymous, load_pem
-from juno_snap.cli.output import Output
-from juno_snap.cli.running import prompting
-from juno_snap.clock import system_clock
+from juno_snap.agent.root_key import MAINNET_ROOT_KEY
 from juno_snap.errors import IdentityError, NotFoundError
-from juno_snap.files import is_readable_by_others, read_file
-from juno_snap.library.keys import make_default_key
+from juno_snap.juno.credentials.login import Login
+from juno_snap.juno.credentials.store import TokenStore, find_store, store_file
+from juno_snap.juno.credentials.tools import ToolKey, tool_key
+from juno_snap.library.address import pinned_key
 from juno_snap.settings.identities import (
     ANONYMOUS_NAME,
     DEFAULT_NAME,
+    JUNO_STORE,
+    JUNO_TOKEN,
     StoredIdentity,
     key_file_of,
     stored_identities,
@@ -24,11 +23,21 @@ from juno_snap.settings.identities import (
 )
 from juno_snap.settings.model import IdentitySettings, Settings
 from juno_snap.settings.networks import Network
-from juno_snap.settings.sources import UNLOCK_VARIABLE, is_path
+from juno_snap.settings.schema import ELSEWHERE_PATTERN
+from juno_snap.settings.sources import is_path
 
-PASSWORD_COMMAND_SECONDS: Final = 60
+TOKEN_VARIABLE: Final = "JUNO_TOKEN"  # noqa: S105  # the name of a variable
 STRONGER_THAN_TOKEN: Final = {"--identity", "JUNO_SNAP_IDENTITY"}
 HOW_TO_CHOOSE: Final = "say --identity NAME|PATH|anonymous, or set JUNO_SNAP_IDENTITY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenVariable:
+    """The key in the variable ``JUNO_TOKEN``."""
+
+
+Place: TypeAlias = Path | TokenVariable | TokenStore | ToolKey | None
+"""Where a key is; None: nobody's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +48,23 @@ class Reference:
     """A name, ``anonymous``, or the path of a key file."""
     source: str
     """For people: who chose it, or where it lies."""
-    key_file: Path | None
-    """None: anonymous."""
+    place: Place
     is_made: bool = True
     """False: it will be made at its first use."""
     settings: IdentitySettings | None = None
     stored: StoredIdentity | None = None
+
+    @property
+    def known(self) -> tuple[str, str] | None:
+        """Principal and kind, where they are known without opening it."""
+        if self.stored is None or (self.settings and self.settings.delegation_file):
+            return None
+        return self.stored.principal, self.stored.kind
+
+
+def login_of(settings: Settings) -> Login:
+    """Which login of Juno's CLI is meant."""
+    return Login(mode=settings.mode, profile=settings.profile)
 
 
 def choose(settings: Settings, network: Network | None) -> Reference:
@@ -54,18 +74,15 @@ def choose(settings: Settings, network: Network | None) -> Reference:
         IdentityError: None was chosen where one must be, the chosen one does not exist, or it must
             not be used on this network unasked.
     """
+    login = login_of(settings)
     origin = settings.origin_of("default_identity")
-    if os.environ.get("JUNO_TOKEN") and origin not in STRONGER_THAN_TOKEN:
-        raise IdentityError(
-            "JUNO_TOKEN is set, but this version does not read it",
-            code="token-not-supported",
-            hint=f"{HOW_TO_CHOOSE}; or unset JUNO_TOKEN",
-        )
     chosen = settings.default_identity
+    if os.environ.get(TOKEN_VARIABLE) and origin not in STRONGER_THAN_TOKEN:
+        chosen, origin = JUNO_TOKEN, TOKEN_VARIABLE
     if chosen is None:
-        return _default(settings, network)
+        return _logged_in(settings, network, login) or _default(settings, network, login)
     if chosen == ANONYMOUS_NAME:
-        return Reference(name=chosen, source=origin, key_file=None)
+        return Reference(name=chosen, source=origin, place=None)
     if network and network.is_impostor_possible and origin != "--identity":
         raise IdentityError(
             f"the identity {chosen} ({origin}) is not used on {network.url}: its root key is "
@@ -73,83 +90,64 @@ def choose(settings: Settings, network: Network | None) -> Reference:
             code="identity-withheld",
             hint=f"say --identity {chosen} if you trust this network, or pin its root key",
         )
-    return _named(settings, chosen, origin)
+    return _named(settings, chosen, origin, login)
 
 
-def open_identity(reference: Reference, settings: Settings, output: Output) -> Identity:
-    """The chosen identity, ready to sign; asks for a passphrase where one is needed.
-
-    The key of the state directory is made here where there is none yet.
-
-    Raises:
-        IdentityError: The key cannot be read, is of a wrong kind, or the passphrase is wrong or
-            cannot be asked for.
-    """
-    if reference.key_file is None:
-        return anonymous()
-    if not reference.is_made:
-        output.note(f"made a key for this state directory: {reference.key_file}")
-        make_default_key(settings.state_directory)
-    key = open_key_file(reference.key_file, output, reference.settings)
-    delegation = reference.settings.delegation_file if reference.settings else None
-    if delegation is None:
-        return key
-    return load_delegated(_read(delegation), key, now_ns=system_clock().now_ns())
+def _logged_in(settings: Settings, network: Network | None, login: Login) -> Reference | None:
+    """The token store of ``login`` where it is one for this network and has a key."""
+    if network is not None and not _is_for(login, network):
+        return None
+    store = _find_store(login)
+    if store is None or (store.content is not None and store.content.key is None):
+        return None
+    return Reference(
+        name=JUNO_STORE,
+        source=str(store.file),
+        place=store,
+        settings=_settings_of(settings, JUNO_STORE),
+    )
 
 
-def open_key_file(
-    path: Path, output: Output, settings: IdentitySettings | None = None
-) -> KeyIdentity:
-    """The key in the file ``path``; a warning when others can read it."""
-    data = _read(path)
-    if is_readable_by_others(path):
-        output.warn(f"others can read the key file {path}; protect it with: chmod 600 {path}")
-    try:
-        return load_pem(data)
-    except IdentityError as error:
-        if error.code != "identity-passphrase":
-            raise _located(error, path) from error
-    try:
-        return load_pem(data, _passphrase(path, output, settings))
-    except IdentityError as error:
-        raise _located(error, path) from error
+def _is_for(login: Login, network: Network) -> bool:
+    """Whether the key of ``login`` belongs to ``network``, which nobody can pose as."""
+    is_mainnet = pinned_key(network) == MAINNET_ROOT_KEY
+    return login.is_mainnet == is_mainnet and not network.is_impostor_possible
 
 
-def read_plain_key(path: Path) -> KeyIdentity:
-    """The key in a file that no passphrase protects.
-
-    Raises:
-        IdentityError: It cannot be read so.
-    """
-    return load_pem(_read(path))
-
-
-def _default(settings: Settings, network: Network | None) -> Reference:
+def _default(settings: Settings, network: Network | None, login: Login) -> Reference:
     if network and network.root_key == "ic":
         raise IdentityError(
-            f"no identity was chosen for {network.name}", code="no-identity", hint=HOW_TO_CHOOSE
+            f"no identity was chosen for {network.name}, and Juno's CLI is not logged in "
+            f"(mode {login.mode}{f', profile {login.profile}' if login.profile else ''})",
+            code="no-identity",
+            hint=f"{HOW_TO_CHOOSE}, or JUNO_TOKEN",
         )
     stored = stored_identity(settings.state_directory, DEFAULT_NAME)
     return Reference(
         name=DEFAULT_NAME,
         source=str(stored.key_file) if stored else "made at first use",
-        key_file=key_file_of(settings.state_directory, DEFAULT_NAME),
+        place=key_file_of(settings.state_directory, DEFAULT_NAME),
         is_made=stored is not None,
         stored=stored,
     )
 
 
-def _named(settings: Settings, chosen: str, origin: str) -> Reference:
+def _named(settings: Settings, chosen: str, origin: str, login: Login) -> Reference:
     if is_path(chosen):
-        return Reference(name=chosen, source=origin, key_file=Path(chosen))
+        return Reference(name=chosen, source=origin, place=Path(chosen))
     configured = settings.identities.get(chosen)
     if configured and configured.key_file:
         return Reference(
             name=chosen,
             source=f"{configured.key_file} ({origin})",
-            key_file=configured.key_file,
+            place=configured.key_file,
             settings=configured,
         )
+    key = configured.key if configured and configured.key else chosen
+    if ELSEWHERE_PATTERN.fullmatch(key):
+        found, where = _elsewhere(key, login)
+        how = configured or _settings_of(settings, key)
+        return Reference(name=chosen, source=f"{where} ({origin})", place=found, settings=how)
     stored = stored_identity(settings.state_directory, chosen)
     if stored is None:
         known = {stored.name for stored in stored_identities(settings.state_directory)}
@@ -157,67 +155,55 @@ def _named(settings: Settings, chosen: str, origin: str) -> Reference:
         raise IdentityError(
             f"there is no identity named {chosen}",
             code="unknown-identity",
-            hint=f"known are {names}; a path has a slash, such as ./{chosen}",
+            hint=f"known are {names}; a path has a slash, such as ./{chosen}; keys of other tools "
+            "are juno:store, juno:token, icp:NAME, dfx:NAME",
         )
     return Reference(
         name=chosen,
         source=f"{stored.key_file} ({origin})",
-        key_file=stored.key_file,
+        place=stored.key_file,
         settings=configured,
         stored=stored,
     )
 
 
-def _passphrase(path: Path, output: Output, settings: IdentitySettings | None) -> bytes:
-    """From the variable, the configured command or file, or the person."""
-    said = os.environ.get(UNLOCK_VARIABLE)
-    if said:
-        return said.encode()
-    if settings and settings.password_command:
-        return _printed(settings.password_command)
-    if settings and settings.password_file:
-        return _first_line(_read(settings.password_file), str(settings.password_file))
-    if not output.can_ask:
-        raise IdentityError(
-            "the key is protected by a passphrase, and there is nobody to ask",
-            code="identity-passphrase",
-            hint=f"set {UNLOCK_VARIABLE}, or password_command or password_file in juno-snap.toml",
-        )
-    with prompting():
-        return output.ask_secret(f"passphrase of {path}").encode()
+def _elsewhere(key: str, login: Login) -> tuple[Place, str]:
+    """A key that another tool keeps, and where that is.
+
+    Raises:
+        IdentityError: There is none.
+    """
+    if key == JUNO_TOKEN:
+        if not os.environ.get(TOKEN_VARIABLE):
+            raise IdentityError(
+                f"{TOKEN_VARIABLE} is not set", code="identity-not-found", hint=HOW_TO_CHOOSE
+            )
+        return TokenVariable(), TOKEN_VARIABLE
+    if key == JUNO_STORE:
+        store = _find_store(login)
+        if store is None:
+            raise IdentityError(
+                f"Juno's CLI has no login here: there is no {store_file(login)}",
+                code="identity-not-found",
+                hint="log in with it (juno login), or say its --mode and --profile",
+            )
+        return store, str(store.file)
+    tool, _, name = key.partition(":")
+    found = tool_key("icp" if tool == "icp" else "dfx", name)
+    return found, found.source
 
 
-def _printed(command: tuple[str, ...]) -> bytes:
+def _find_store(login: Login) -> TokenStore | None:
     try:
-        done = subprocess.run(  # noqa: S603  # an argument list out of the person's own files
-            command,
-            stdout=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            check=True,
-            timeout=PASSWORD_COMMAND_SECONDS,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise IdentityError(
-            f"password_command {command[0]} failed: {type(error).__name__}",
-            code="identity-passphrase",
-            hint="run it by hand to see why",
-        ) from error
-    return _first_line(done.stdout, command[0])
-
-
-def _first_line(text: bytes, source: str) -> bytes:
-    line = text.splitlines()[0] if text else b""
-    if not line:
-        raise IdentityError(f"{source} gave no passphrase", code="identity-passphrase")
-    return line
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return read_file(path)
+        return find_store(login)
     except NotFoundError as error:
-        raise IdentityError(error.message, code="identity-not-found", hint=HOW_TO_CHOOSE) from error
+        raise IdentityError(
+            error.message,
+            code="identity-not-found",
+            hint="it is Juno's login; make it readable for you, or say --identity",
+        ) from error
 
 
-def _located(error: IdentityError, path: Path) -> IdentityError:
-    return IdentityError(f"{path}: {error.message}", code=error.code, hint=error.hint)
+def _settings_of(settings: Settings, key: str) -> IdentitySettings | None:
+    """What is configured for a key of another tool, under whatever name."""
+    return next((each for each in settings.identities.values() if each.key == key), None)

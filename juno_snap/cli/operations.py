@@ -119,7 +119,7 @@ def report_table(report: Report) -> RenderableType:
                 ("snapshot", report.snapshot),
                 ("given up", _listed(report.replaced)),
             ]
-            rows += [("check", _check_text(check)) for check in report.checks]
+            rows += [("check", check_text(check)) for check in report.checks]
             if report.safety_snapshot is not None or report.versions_passed is not None:
                 rows += [
                     ("safety snapshot", report.safety_snapshot),
@@ -151,7 +151,8 @@ def _listed(ids: Iterable[SnapshotId]) -> str | None:
     return ", ".join(map(str, ids)) or None
 
 
-def _check_text(check: Evidence) -> str:
+def check_text(check: Evidence) -> str:
+    """What came of a check, for people."""
     ok = check.get("ok")
     verdict = "not evaluated" if ok is None else "ok" if ok else "bad"
     detail = f" ({check['detail']})" if check.get("detail") else ""

@@ -41,6 +41,11 @@ class ModuleChoice:
         return f"{self.name} ({self.id})" if self.name else str(self.id)
 
 
+def is_said(options: ModuleOptions) -> bool:
+    """Whether a module was named."""
+    return bool(options.module or options.target)
+
+
 async def choose_module(
     settings: Settings, made: Mapping[str, Principal], options: ModuleOptions, project: Project
 ) -> ModuleChoice:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from juno_snap.agent.agent import Agent, AgentOptions, open_agent
 from juno_snap.agent.identity import anonymous
 from juno_snap.agent.root_key import MAINNET_ROOT_KEY
-from juno_snap.cli import identities
+from juno_snap.cli import identities, unlocking
 from juno_snap.cli.options import ModuleOptions
 from juno_snap.cli.output import Output
 from juno_snap.cli.project import Project
 from juno_snap.cli.session import Session
-from juno_snap.cli.targets import ModuleChoice, choose_module, named_module
+from juno_snap.cli.targets import ModuleChoice, choose_module, is_said, named_module
 from juno_snap.errors import (
     IdentityError,
     JunoSnapError,
@@ -92,9 +92,15 @@ class Connection:
         Raises:
             NotFoundError: There is no such operation.
         """
-        if operation is None or options.module or options.target:
+        if operation is None or is_said(options):
             return await self.module(options)
         return self.choice_of(self.opens().operation(operation).begun.module)
+
+    async def module_or(self, options: ModuleOptions, otherwise: Principal | None) -> ModuleChoice:
+        """The module that was said; where none was, ``otherwise``, if that is known."""
+        if otherwise is None or is_said(options):
+            return await self.module(options)
+        return self.choice_of(otherwise)
 
     def workspace(self, choice: ModuleChoice | None = None) -> Workspace:
         """What operations on ``choice`` need, as it is configured for that module.
@@ -144,7 +150,7 @@ async def connect(
     """
     network = await network_of(session)
     reference = identities.choose(session.settings, network)
-    identity = identities.open_identity(reference, session.settings, session.output)
+    identity = unlocking.open_identity(reference, session.settings, session.output)
     options = AgentOptions(
         url=network.url,
         root_key=pinned_key(network),

@@ -3,9 +3,9 @@
 Meaning only: nothing here changes a module. In here: ``roles`` (what a module says that it is),
 ``package`` (reading that of an installed one), ``guards`` (what may follow what), ``discovery``
 (what a mission control looks after), ``releases``, ``config`` (the ids and ports of a project's
-``juno.config``) and ``config_code`` (the same where it is code, through the user's Node).
-``pipeline``, ``flow`` and ``cli`` may import it; it knows the network's layers, but neither
-settings nor operations. Decisions about roles:
+``juno.config``) and ``config_code`` (the same where it is code, through the user's Node);
+``credentials`` (keys on this machine). ``pipeline``, ``flow`` and ``cli`` may import it; it knows
+the network's layers, but neither settings nor operations. Decisions about roles:
 
 * A module is what its certified metadata says, whatever it is called; where that differs from what
   ``-t`` or the configuration calls it, nothing is done to it by an upgrade.

@@ -10,14 +10,15 @@ from juno_snap.agent.root_key import MAINNET_ROOT_KEY
 from juno_snap.errors import IdentityError
 from juno_snap.events import Event, Observer, ignore_events
 from juno_snap.ids import ANONYMOUS, Principal, SnapshotId
-from juno_snap.management.candid_call import call_with_text, init_argument
-from juno_snap.management.types import CanisterStatus, Install
+from juno_snap.library.code import argument_of, read_code
+from juno_snap.management.candid_call import call_with_text
+from juno_snap.management.types import CanisterStatus
 from juno_snap.pipeline.checks.model import CheckSpec
 from juno_snap.pipeline.checks.parse import parse_check
 from juno_snap.pipeline.create import prepare_create, run_create
-from juno_snap.pipeline.install import install
 from juno_snap.pipeline.marks import MarkedSnapshot, label_snapshot, protect_snapshot
 from juno_snap.pipeline.plan import UpgradePlan
+from juno_snap.pipeline.rehearsal import RehearsalReport
 from juno_snap.pipeline.report import RestoreReport, SnapshotReport, UpgradeReport
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.restore import prepare_restore, prepare_rollback, run_restore
@@ -31,11 +32,9 @@ from juno_snap.pipeline.snapshots import (
     show_snapshot,
 )
 from juno_snap.pipeline.upgrade import PreparedUpgrade, prepare_upgrade, run_upgrade
-from juno_snap.pipeline.wasm_file import WasmFile, check_wasm, read_wasm_file
+from juno_snap.pipeline.wasm_file import WasmFile
 from juno_snap.pipeline.workspace import Workspace
-
-INTERFACE_SECTION: Final = "icp:public candid:service"
-"""Where compilers put a module's Candid. Source: interface specification, "Canister metadata"."""
+from juno_snap.units import INSTALL_INSTRUCTIONS_MAX
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -61,6 +60,8 @@ class Module:
     workspace: Workspace = field(repr=False)
     defaults: UpgradeRequest = field(default_factory=UpgradeRequest, repr=False)
     """What is configured: its checks are made at every upgrade, the rest where no request is."""
+    rehearsal_instruction_limit: int = INSTALL_INSTRUCTIONS_MAX
+    """What a rehearsed upgrade may use."""
     on_event: Observer = field(default=ignore_events, repr=False)
 
     async def status(self) -> CanisterStatus:
@@ -210,6 +211,56 @@ class Module:
         prepared = await self._prepare(wasm, request, checks, arg, ignore_events)
         return prepared.plan
 
+    async def rehearse(
+        self,
+        wasm: Path | bytes,
+        request: UpgradeRequest | None = None,
+        *,
+        checks: Iterable[str | CheckSpec] = (),
+        arg: str | bytes | None = None,
+        backup: Path | None = None,
+        keep_copy: bool = False,
+        on_event: Observer | None = None,
+    ) -> RehearsalReport:
+        """``upgrade`` with the same arguments, on a copy of the module's state in this process.
+
+        What the new code does wrong is in the report (``passed``, ``reason``, ``trap``), and raised
+        only by its ``require_passed()``. Hooks run if they are marked for rehearsals.
+
+        Args:
+            wasm: As for ``upgrade``; so are the next three.
+            request: What else can be said.
+            checks: What the new code must answer.
+            arg: For the new code.
+            backup: The copy is made of this directory; None: of a snapshot, which is taken without
+                stopping the module, in a free slot, and deleted again.
+            keep_copy: Leave that snapshot's copy in the state directory; ``report.copy`` says
+                where. It holds all data of the module.
+            on_event: Watches it.
+
+        Raises:
+            NotFoundError: There is no such file or directory.
+            InputError: ``wasm``, a check or ``arg`` is malformed.
+            BackupError: The backup is damaged, or the copy cannot be written.
+            PreconditionError: No slot is free, an operation on the module is not finished, or the
+                copy cannot be loaded.
+        """
+        from juno_snap.library.rehearsals import rehearse_module
+
+        if backup is None:
+            self._check_may_change()
+        code = read_code(wasm)
+        return await rehearse_module(
+            self.workspace,
+            self.id,
+            self._request(code, request, checks, arg),
+            code,
+            backup=backup,
+            keep_copy=keep_copy,
+            instructions_limit=self.rehearsal_instruction_limit,
+            observer=self._observer(on_event),
+        )
+
     async def upgrade(
         self,
         wasm: Path | bytes,
@@ -280,15 +331,24 @@ class Module:
         observer: Observer,
     ) -> PreparedUpgrade:
         code = read_code(wasm)
+        wanted = self._request(code, request, checks, arg)
+        return await prepare_upgrade(self.workspace, self.id, wanted, code, observer=observer)
+
+    def _request(
+        self,
+        code: WasmFile,
+        request: UpgradeRequest | None,
+        checks: Iterable[str | CheckSpec],
+        arg: str | bytes | None,
+    ) -> UpgradeRequest:
         wanted = request or self.defaults
         said = (parse_check(each) if isinstance(each, str) else each for each in checks)
         every = dict.fromkeys((*self.defaults.checks, *wanted.checks, *said))
-        wanted = replace(
+        return replace(
             wanted,
             checks=tuple(every),
             arg=wanted.arg if arg is None else argument_of(code, arg),
         )
-        return await prepare_upgrade(self.workspace, self.id, wanted, code, observer=observer)
 
     def _observer(self, on_event: Observer | None) -> Observer:
         return self.on_event if on_event is None else forgiving(on_event)
@@ -301,47 +361,6 @@ class Module:
                 code="anonymous",
                 hint="connect with another identity",
             )
-
-
-async def new_module(
-    workspace: Workspace, wasm: Path | bytes | None, *, arg: str, observer: Observer
-) -> Principal:
-    """A new module on a network for development, with the code ``wasm`` if there is one.
-
-    Raises:
-        NotFoundError: There is no such file.
-        InputError: ``wasm`` or ``arg`` is malformed.
-        RejectedError: The network makes no modules for free, or the code was refused.
-    """
-    code = None if wasm is None else read_code(wasm)
-    argument = b"" if code is None else argument_of(code, arg)
-    module = await workspace.client.provisional_create_canister()
-    if code is not None:
-        await install(workspace.client, module, code, Install(), argument, observer=observer)
-    return module
-
-
-def read_code(wasm: Path | bytes) -> WasmFile:
-    """The Wasm in a file, or its content.
-
-    Raises:
-        NotFoundError: There is no such file.
-        InputError: It is no Wasm module.
-    """
-    if isinstance(wasm, Path):
-        return read_wasm_file(wasm)
-    return check_wasm(wasm, name="the given module")
-
-
-def argument_of(code: WasmFile, arg: str | bytes) -> bytes:
-    """The argument for ``code``: Candid as it is, or Candid text typed by what the code asks for.
-
-    Raises:
-        InputError: The text is no Candid, or does not fit.
-    """
-    if isinstance(arg, bytes):
-        return arg
-    return init_argument(arg, code.custom_sections.get(INTERFACE_SECTION))
 
 
 def forgiving(observer: Observer) -> Observer:

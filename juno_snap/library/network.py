@@ -20,8 +20,9 @@ from juno_snap.events import Notice, Observer, ignore_events
 from juno_snap.ids import Principal
 from juno_snap.library import configured
 from juno_snap.library.address import find_local, pinned_key
+from juno_snap.library.code import new_module
 from juno_snap.library.keys import IdentityChoice, choose_identity
-from juno_snap.library.module import Module, forgiving, new_module
+from juno_snap.library.module import Module, forgiving
 from juno_snap.management.client import ManagementClient
 from juno_snap.pipeline.hooks.run import Hooks
 from juno_snap.pipeline.journal.records import OperationRecord
@@ -198,6 +199,7 @@ class Network:
                 health_timeout_seconds=settings.health_timeout_seconds,
                 rollback_window_seconds=settings.rollback_window_seconds,
             ),
+            rehearsal_instruction_limit=settings.rehearsal_instruction_limit,
             on_event=self.on_event,
         )
 

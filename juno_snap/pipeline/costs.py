@@ -85,6 +85,14 @@ class CostProfile:
         """Cycles for reading ``size_bytes`` of a snapshot at once."""
         return self._scaled(self.snapshot_read_cycles + size_bytes * self.snapshot_byte_cycles)
 
+    def filling(self, calls: int, size_bytes: int) -> int:
+        """Cycles for writing ``size_bytes`` of an uploaded snapshot in ``calls`` pieces.
+
+        As many as for reading them, beside those for the messages.
+        """
+        reads = calls * self.snapshot_read_cycles
+        return self._scaled(reads + size_bytes * self.snapshot_byte_cycles)
+
     def install_limit(self, *, is_memory64: bool) -> int:
         """Cycles that are set aside while a module is installed."""
         factor = self.memory64_factor if is_memory64 else 1

@@ -7,6 +7,7 @@ from juno_snap.events import Observer, ignore_events
 from juno_snap.ids import Principal
 from juno_snap.pipeline.conduct import Beginning, conduct, unfinished
 from juno_snap.pipeline.create_plan import CreatePlan, plan_create
+from juno_snap.pipeline.journal.records import SnapshotPurpose
 from juno_snap.pipeline.observe import Observation, observe_as_step
 from juno_snap.pipeline.program import Before, Program, Save, digest_of
 from juno_snap.pipeline.report import SnapshotReport, StepReport
@@ -25,6 +26,7 @@ class PreparedCreate:
     observed: StepReport
     observed_at_ns: int
     stop_timeout_seconds: float
+    purpose: SnapshotPurpose = "user"
 
 
 async def prepare_create(
@@ -37,6 +39,7 @@ async def prepare_create(
     force: bool = False,
     stop: bool = True,
     stop_timeout_seconds: float = STOP_TIMEOUT_SECONDS,
+    purpose: SnapshotPurpose = "user",
     observer: Observer = ignore_events,
 ) -> PreparedCreate:
     """Look at the module and plan.
@@ -68,6 +71,7 @@ async def prepare_create(
         observed=observed,
         observed_at_ns=at_ns,
         stop_timeout_seconds=stop_timeout_seconds,
+        purpose=purpose,
     )
 
 
@@ -114,7 +118,7 @@ async def run_create(
         sends_start=plan.sends_start,
         stop_timeout_seconds=prepared.stop_timeout_seconds,
         save=Save(
-            purpose="user",
+            purpose=prepared.purpose,
             replaced=plan.replaced,
             label=plan.label,
             is_protected=plan.is_protected,

@@ -153,6 +153,12 @@ def _evidence(seen: Observation) -> Evidence:
     }
 
 
+WHO_CONTROLS: Final = (
+    "of Juno's access keys those of role Admin are controllers; Write and Submit keys and those of "
+    "GitHub Actions are not, whatever they may do inside the module"
+)
+
+
 def check_controller(info: CertifiedInfo, module: Principal, caller: Principal) -> None:
     """Refuse a module that does not exist or that ``caller`` does not control.
 
@@ -167,7 +173,7 @@ def check_controller(info: CertifiedInfo, module: Principal, caller: Principal) 
         raise PreconditionError(
             f"{caller} does not control module {module}",
             code="not-controller",
-            hint=f"use an identity that does; its controllers are {controllers}",
+            hint=f"use one of its controllers: {controllers}; {WHO_CONTROLS}",
         )
 
 
@@ -207,7 +213,7 @@ def explained(error: RejectedError, module: Principal) -> JunoSnapError:
             return PreconditionError(
                 f"this identity does not control module {module}",
                 code="not-controller",
-                hint="use one of its controllers; juno-snap status shows them",
+                hint=f"use one of its controllers, juno-snap status shows them; {WHO_CONTROLS}",
             )
         case codes.OUT_OF_CYCLES:
             return PreconditionError(

@@ -16,7 +16,7 @@ from juno_snap.errors import JunoSnapError, PreconditionError
 from juno_snap.ids import Principal, SnapshotId
 from juno_snap.management.types import InstallMode, MemoryPersistence, Reinstall, Upgrade
 from juno_snap.pipeline.checks.model import CheckSpec
-from juno_snap.pipeline.journal.records import OperationKind
+from juno_snap.pipeline.journal.records import OperationKind, SnapshotPurpose
 from juno_snap.pipeline.observe import Observation
 from juno_snap.pipeline.request import Patience
 
@@ -59,7 +59,7 @@ class Before:
 class Save:
     """A snapshot that the operation takes."""
 
-    purpose: Literal["upgrade", "safety", "user"]
+    purpose: SnapshotPurpose
     replaced: SnapshotText | None = None
     """Deleted by the call that takes the new one."""
     is_optional: bool = False

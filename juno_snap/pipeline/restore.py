@@ -65,7 +65,7 @@ async def prepare_restore(
     at_ns = workspace.clock.now_ns()
     seen, observed = await observe_as_step(workspace, module, observer=observer)
     snapshot = resolve_snapshot(which, seen.snapshots, notes=seen.notes, module=module)
-    digest = _digest(module, snapshot.id, "restore")
+    digest = restore_digest(module, snapshot.id)
     resumes = unfinished(workspace, module, digest)
     metadata = await workspace.client.read_canister_snapshot_metadata(module, snapshot.id)
     plan = plan_restore(
@@ -142,7 +142,7 @@ async def run_restore(
         plan.outline.check()
         beginning = Beginning(
             program=program_of(prepared),
-            digest=_digest(plan.module, plan.snapshot.id, "restore"),
+            digest=restore_digest(plan.module, plan.snapshot.id),
             observed=prepared.observed,
             observed_at_ns=prepared.observed_at_ns,
             materials=Materials(),
@@ -173,8 +173,9 @@ def program_of(prepared: PreparedRestore) -> Program:
     )
 
 
-def _digest(module: Principal, snapshot: SnapshotId, kind: str) -> bytes:
-    return digest_of({"kind": kind, "module": str(module), "snapshot": str(snapshot)})
+def restore_digest(module: Principal, snapshot: SnapshotId) -> bytes:
+    """What says that the same restore was asked for."""
+    return digest_of({"kind": "restore", "module": str(module), "snapshot": str(snapshot)})
 
 
 def _taken_by(

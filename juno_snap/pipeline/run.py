@@ -277,6 +277,7 @@ class Run:
             network=self._workspace.network,
             root_key=self._workspace.root_key,
             state=self._workspace.state,
+            rehearsal=self._workspace.is_rehearsal,
             module=self._program.module,
             point=point,
             step_outcome=outcome or (last.state if last and is_after else None),

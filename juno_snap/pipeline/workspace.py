@@ -1,6 +1,7 @@
 """What an operation needs around it: a network, a journal, the user's hooks, a lock."""
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -38,6 +39,8 @@ class Workspace:
     protected: frozenset[SnapshotId] = frozenset()
     """Snapshots that the configuration protects."""
     clock: Clock = field(default_factory=system_clock)
+    is_rehearsal: bool = False
+    """Only the hooks that are marked for it run, and are told so."""
 
     @classmethod
     def in_memory(cls, client: ManagementClient, *, clock: Clock | None = None) -> "Workspace":
@@ -65,6 +68,11 @@ class Workspace:
     def root_key(self) -> bytes:
         """Which network this is."""
         return self.client.agent.root_key
+
+    @property
+    def root_key_sha256(self) -> bytes:
+        """The same as backups have it."""
+        return hashlib.sha256(self.root_key).digest()
 
     @property
     def vault(self) -> Vault | None:

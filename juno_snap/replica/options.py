@@ -6,6 +6,7 @@ from typing import Final, final
 
 from juno_snap.replica.faults import Fault
 from juno_snap.replica.fees import STORAGE_CYCLES_PER_GIB_SECOND
+from juno_snap.replica.rules import DEFAULT_RULES, OnInstallation
 
 SYNC_CALL_SECONDS: Final = 10.0
 """How long a synchronous call waits. Source: dfinity/ic, ``rs/config/src/http_handler.rs``."""
@@ -46,3 +47,10 @@ class ReplicaOptions:
     up to ten minutes, until it has written a checkpoint."""
     storage_cycles_per_gib_second: int = STORAGE_CYCLES_PER_GIB_SECOND
     """What a GiB of memory costs in a second."""
+    install_instructions: int = DEFAULT_RULES.install_instructions
+    """What all stages of an install or upgrade together may use."""
+    takes_any_specified_id: bool = False
+    """Whether a canister may be made with an id of those that the replica itself gives out, as the
+    copy of a module of another local replica needs. The network refuses that."""
+    on_installation: OnInstallation | None = None
+    """Watches what installations use."""

@@ -146,6 +146,9 @@ def _rules(options: ReplicaOptions) -> Rules:
         rate_limits=options.rate_limits,
         snapshot_loadable_after_seconds=options.snapshot_loadable_after_seconds,
         storage_cycles_per_gib_second=options.storage_cycles_per_gib_second,
+        install_instructions=options.install_instructions,
+        takes_any_specified_id=options.takes_any_specified_id,
+        on_installation=options.on_installation,
     )
 
 

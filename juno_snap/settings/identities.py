@@ -19,6 +19,9 @@ DEFAULT_NAME: Final = "default"
 """The key that is made at first use on a network other than mainnet."""
 ANONYMOUS_NAME: Final = "anonymous"
 
+JUNO_TOKEN: Final = "juno:token"  # noqa: S105  # a name
+JUNO_STORE: Final = "juno:store"
+
 HEADER: Final = re.compile(rb"principal: (?P<principal>[a-z0-9-]+)\nkind: (?P<kind>[a-z0-9]+)\n")
 
 

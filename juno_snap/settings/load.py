@@ -42,6 +42,7 @@ from juno_snap.settings.sources import (
     is_path,
     option_layer,
 )
+from juno_snap.units import INSTALL_INSTRUCTIONS_MAX
 
 STOP_TIMEOUT_SECONDS: Final = 60
 HEALTH_TIMEOUT_SECONDS: Final = 60
@@ -161,6 +162,7 @@ def _settings(merged: Layer, files: tuple[Path, ...]) -> Settings:
         stop_timeout_seconds=_number(merged["upgrade.stop_timeout_seconds"]),
         health_timeout_seconds=_number(merged["upgrade.health_timeout_seconds"]),
         rollback_window_seconds=_number(merged["upgrade.rollback_window_seconds"]),
+        rehearsal_instruction_limit=_number(merged["upgrade.rehearsal_instruction_limit"]),
         call_ttl_seconds=_number(merged["calls.ttl_seconds"]),
         retention=RetentionSettings(**retention),
         files=files,
@@ -194,6 +196,7 @@ def _defaults(working_directory: Path) -> Layer:
         "upgrade.stop_timeout_seconds": STOP_TIMEOUT_SECONDS,
         "upgrade.health_timeout_seconds": HEALTH_TIMEOUT_SECONDS,
         "upgrade.rollback_window_seconds": ROLLBACK_WINDOW_SECONDS,
+        "upgrade.rehearsal_instruction_limit": INSTALL_INSTRUCTIONS_MAX,
         "calls.ttl_seconds": CALL_TTL_SECONDS,
         **{f"retention.{leaf}": 0 for leaf in RetentionTable.model_fields},
     }
@@ -306,6 +309,7 @@ def _identities(merged: Layer) -> dict[str, IdentitySettings]:
         name: IdentitySettings(
             name=name,
             key_file=_optional_path(entry.key_file, said.folder),
+            key=entry.key,
             delegation_file=_optional_path(entry.delegation_file, said.folder),
             password_command=_command(entry.password_command, said.folder),
             password_file=_optional_path(entry.password_file, said.folder),

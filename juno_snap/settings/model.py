@@ -69,7 +69,9 @@ class IdentitySettings:
 
     name: str
     key_file: Path | None
-    """None: the imported key of that name in the state directory."""
+    """None, and no ``key``: the imported key of that name in the state directory."""
+    key: str | None
+    """One that another tool keeps: ``juno:store``, ``juno:token``, ``icp:NAME``, ``dfx:NAME``."""
     delegation_file: Path | None
     """A chain of delegations for that key, as JSON."""
     password_command: tuple[str, ...] | None
@@ -118,6 +120,7 @@ class Settings:
     stop_timeout_seconds: int
     health_timeout_seconds: int
     rollback_window_seconds: int
+    rehearsal_instruction_limit: int
     call_ttl_seconds: int
     retention: RetentionSettings
     files: tuple[Path, ...]

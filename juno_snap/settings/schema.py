@@ -18,6 +18,8 @@ from juno_snap.ids import Principal, SnapshotId
 from juno_snap.settings.model import Role
 
 NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+ELSEWHERE_PATTERN: Final = re.compile(r"juno:(store|token)|(icp|dfx):[^/:]+")
+"""Keys that other tools keep; the name of a key of our own has no colon."""
 PRINCIPAL_PATTERN: Final = re.compile(r"[a-z2-7]{5}(-[a-z2-7]{5})*-[a-z2-7]{1,5}", re.IGNORECASE)
 ROOT_KEY_DER_BYTES: Final = 133
 """A BLS12-381 public key in its DER wrapping. Source: interface specification, "Certificate"."""
@@ -87,8 +89,15 @@ def _root_key(text: str) -> str:
     return text.lower()
 
 
+def _key_elsewhere(text: str) -> str:
+    if not ELSEWHERE_PATTERN.fullmatch(text):
+        raise ValueError("a key is juno:store, juno:token, icp:NAME or dfx:NAME")
+    return text
+
+
 Name: TypeAlias = Annotated[str, AfterValidator(_name)]
 Mode: TypeAlias = Annotated[str, AfterValidator(_mode)]
+KeyElsewhere: TypeAlias = Annotated[str, AfterValidator(_key_elsewhere)]
 Url: TypeAlias = Annotated[str, AfterValidator(check_url)]
 RootKeyText: TypeAlias = Annotated[str, AfterValidator(_root_key)]
 CanisterText: TypeAlias = Annotated[str, AfterValidator(_principal)]
@@ -175,12 +184,19 @@ def _named_apart(hooks: list[HookTable]) -> list[HookTable]:
 
 
 class IdentityTable(Table):
-    """``[identity.NAME]``; without ``key_file`` it is about the imported key of that name."""
+    """``[identity.NAME]``; without a key it is about the imported key of that name."""
 
     key_file: str | None = None
+    key: KeyElsewhere | None = None
     delegation_file: str | None = None
     password_command: Command | None = None
     password_file: str | None = None
+
+    @model_validator(mode="after")
+    def _has_one_key(self) -> Self:
+        if self.key is not None and self.key_file is not None:
+            raise ValueError("key and key_file name two keys; say one")
+        return self
 
 
 class UpgradeTable(Table):
@@ -189,6 +205,7 @@ class UpgradeTable(Table):
     stop_timeout_seconds: int | None = Field(default=None, ge=1, le=STOP_TIMEOUT_MAX_SECONDS)
     health_timeout_seconds: int | None = Field(default=None, ge=1, le=HEALTH_TIMEOUT_MAX_SECONDS)
     rollback_window_seconds: int | None = Field(default=None, ge=0, le=ROLLBACK_WINDOW_MAX_SECONDS)
+    rehearsal_instruction_limit: int | None = Field(default=None, ge=1)
 
 
 class CallsTable(Table):

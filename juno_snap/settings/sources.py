@@ -36,11 +36,13 @@ VARIABLES: Final[Mapping[str, str]] = {
     "JUNO_SNAP_STOP_TIMEOUT_SECONDS": "upgrade.stop_timeout_seconds",
     "JUNO_SNAP_HEALTH_TIMEOUT_SECONDS": "upgrade.health_timeout_seconds",
     "JUNO_SNAP_ROLLBACK_WINDOW_SECONDS": "upgrade.rollback_window_seconds",
+    "JUNO_SNAP_REHEARSAL_INSTRUCTION_LIMIT": "upgrade.rehearsal_instruction_limit",
 }
 """Each variable and the setting that it says."""
 
 CONFIG_VARIABLE: Final = "JUNO_SNAP_CONFIG"
 UNLOCK_VARIABLE: Final = "JUNO_SNAP_IDENTITY_PASSWORD"
+UNLOCK_JUNO_VARIABLE: Final = "JUNO_SNAP_JUNO_PASSWORD"
 
 OPTIONS: Final[Mapping[str, str]] = {
     "--network": "default_network",
@@ -148,7 +150,7 @@ def option_layer(said: Mapping[str, str | None], working_directory: Path) -> Lay
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Variables with our prefix that nothing reads: most likely misspelt."""
-    known = VARIABLES.keys() | {CONFIG_VARIABLE, UNLOCK_VARIABLE}
+    known = VARIABLES.keys() | {CONFIG_VARIABLE, UNLOCK_VARIABLE, UNLOCK_JUNO_VARIABLE}
     return sorted(
         name for name in environment if name.startswith("JUNO_SNAP_") and name not in known
     )

@@ -6,7 +6,7 @@ to check; here is only what the bytes say and what has to be signed.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Final, TypeAlias, final
 
 from juno_snap.errors import DecodeError
@@ -42,6 +42,8 @@ class _MethodContent:
     arg: bytes
     ingress_expiry_ns: int
     nonce: bytes | None = None
+    _known_id: RequestId | None = field(default=None, init=False, repr=False, compare=False)
+    """Kept, since hashing two megabytes takes longer than all else that is done with a call."""
 
     request_type: ClassVar[str]
 
@@ -61,7 +63,11 @@ class _MethodContent:
 
     def request_id(self) -> RequestId:
         """What identifies this request everywhere on the network."""
-        return request_id(self.fields())
+        known = self._known_id
+        if known is None:
+            known = request_id(self.fields())
+            object.__setattr__(self, "_known_id", known)  # the fields are frozen, so it stays true
+        return known
 
 
 @final

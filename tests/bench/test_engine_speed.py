@@ -5,11 +5,9 @@ import time
 from juno_snap.replica.runtime import Engine, wasm_from_text
 from juno_snap.replica.server import run_replica
 from tests.bench.figures import median_ms, report
+from tests.bench.large_code import large_functions
 from tests.replica.client import Client
 from tests.replica.engine import Bench, wat
-
-FUNCTIONS = 2_500
-"""Of about 1,400 bytes each: 3.5 MB of code."""
 
 
 def timed_ms(run):
@@ -46,19 +44,8 @@ def test_a_snapshot_of_a_large_heap_costs_one_copy_of_it(capsys):
         copy.close()
 
 
-def large_module():
-    steps = (
-        "(local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 1664525)) (local.get 1)))" * 100
-    )
-    functions = "".join(
-        f"(func (param i32 i32) (result i32) {steps} (i32.xor (local.get 0) (i32.const {number})))"
-        for number in range(FUNCTIONS)
-    )
-    return wasm_from_text(f'(module (func (export "canister_init")) {functions})')
-
-
 def test_a_large_module_is_compiled_once(capsys, tmp_path):
-    wasm = large_module()
+    wasm = wasm_from_text(f'(module (func (export "canister_init")) {large_functions()})')
     compile_ms = timed_ms(lambda: Engine(tmp_path).compile(wasm))
     kept = {path.name for path in tmp_path.iterdir()}
     load_ms = timed_ms(lambda: Engine(tmp_path).compile(wasm))

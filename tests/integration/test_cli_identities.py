@@ -241,13 +241,6 @@ def test_a_configured_identity_is_withheld_from_a_network_that_anybody_may_be(
     assert ask("identity", "show", "--identity", pem)["principal"] == PRINCIPAL
 
 
-def test_a_token_is_not_passed_over_in_silence(cli, pem, monkeypatch):
-    monkeypatch.setenv("JUNO_TOKEN", "e30=")
-    ran = refuse("module", "create")
-    assert (ran.code, ran.error["code"]) == (12, "token-not-supported")
-    assert ask("module", "create", "--identity", pem)["module"]
-
-
 def test_a_child_process_shows_the_same(cli, pem):
     ran = run_child("identity", "show", "--identity", pem, "--json")
     assert json.loads(ran.out)["principal"] == PRINCIPAL

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import pty
@@ -12,9 +13,15 @@ import subprocess
 import time
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES256
+from cryptography.hazmat.primitives.ciphers.modes import CBC
+from cryptography.hazmat.primitives.padding import PKCS7
 
 from juno_snap.agent.identity import generate_ed25519
 from juno_snap.cli.running import SAME_PRESS_SECONDS
+from juno_snap.juno.credentials.login import Login
+from juno_snap.juno.credentials.store import store_file
 from juno_snap.replica.faults import parse_fault
 from juno_snap.replica.options import ReplicaOptions
 from juno_snap.replica.server import run_replica
@@ -119,6 +126,30 @@ def test_a_passphrase_is_asked_for_and_not_shown(store):
     assert show.end() == 0
     assert str(KEY.principal) in show.text
     assert "open sesame" not in show.text
+
+
+def encrypt_login(document, password, vector=bytes(range(16))) -> bytes:
+    """As the npm package conf writes it; ``tests/interop`` reads what that wrote itself."""
+    key = hashlib.pbkdf2_hmac("sha512", password, vector, 10_000, 32)
+    padding = PKCS7(128).padder()
+    padded = padding.update(json.dumps(document).encode()) + padding.finalize()
+    cipher = Cipher(AES256(key), CBC(vector)).encryptor()
+    return vector + b":" + cipher.update(padded) + cipher.finalize()
+
+
+@pytest.mark.parametrize(("said", "code"), [("open sesame", 0), ("closed sesame", 12)])
+def test_the_password_of_a_login_is_asked_for_and_not_shown(cli, said, code):
+    file = store_file(Login())
+    file.parent.mkdir(parents=True)
+    pair = [KEY.public_key_der.hex(), bytes(range(32)).hex()]
+    file.write_bytes(encrypt_login({"token": pair}, b"open sesame"))
+    show = Terminal("identity", "show", "-n", "ic")
+    show.read_until("passphrase of ")
+    show.say(f"{said}\n")
+    assert show.end() == code
+    assert (str(KEY.principal) in show.text) == (code == 0)
+    assert ("the password is wrong" in show.text) == (code == 12)
+    assert said not in show.text
 
 
 def test_a_module_found_stopped_is_asked_about(store):

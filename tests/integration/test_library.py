@@ -104,6 +104,26 @@ async def test_a_plan_changes_nothing_and_says_what_would_be_refused(connect):
         assert await version(module) == '("0.1.0")'
 
 
+async def test_a_release_is_rehearsed_before_it_is_installed(connect, state):
+    async with connect() as network:
+        module = await store_with_a_document(network)
+        before = (await module.status()).version
+        bad = await module.rehearse(V3, SOON, checks=['document("greeting") == opt "hello"'])
+        assert (bad.passed, bad.copy) == (False, None)
+        with pytest.raises(juno_snap.RehearsalFailedError, match="greeting") as caught:
+            bad.require_passed()
+        assert caught.value.report is bad
+        good = await module.rehearse(V2, checks=['version() == "0.2.0"'], keep_copy=True)
+        good.require_passed()
+        assert Path(good.copy).is_relative_to(state)
+        again = await module.rehearse(V2, backup=Path(good.copy))
+        assert (again.passed, again.copy) == (True, None)
+        assert (await module.status()).version == before
+        assert (await module.snapshots()).snapshots == ()
+        assert await version(module) == '("0.1.0")'
+        assert (await module.upgrade(V2)).outcome == "upgraded"
+
+
 async def test_snapshots_are_taken_labelled_protected_loaded_and_deleted(connect):
     async with connect() as network:
         module = await store_with_a_document(network)

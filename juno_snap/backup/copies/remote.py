@@ -18,6 +18,7 @@ from juno_snap.backup.copies.stores import (
     Store,
 )
 from juno_snap.errors import BackupError, InputError, JunoSnapError, PreconditionError
+from juno_snap.units import MIB
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -60,6 +61,8 @@ class Kind:
     """What of this package brings it."""
     options: Callable[[SplitResult, dict[str, Any]], dict[str, Any]]
     """From the URL and what is configured."""
+    read_block_bytes: int | None = None
+    """What is fetched at a time, where its own choice would take much memory."""
     has_folders: bool = True
     has_user: bool = False
     """Whether the URL may name a user."""
@@ -92,7 +95,7 @@ def _s3(_url: SplitResult, options: dict[str, Any]) -> dict[str, Any]:
 
 
 KINDS: Final[Mapping[str, Kind]] = {
-    "s3": Kind(protocol="s3", extra="s3", options=_s3, has_folders=False),
+    "s3": Kind(protocol="s3", extra="s3", options=_s3, read_block_bytes=8 * MIB, has_folders=False),
     "sftp": Kind(protocol="sftp", extra="remote", options=_sftp, has_user=True),
     "webdav+https": Kind(protocol="webdav", extra="remote", options=_webdav),
     "webdav+http": Kind(protocol="webdav", extra="remote", options=_webdav),
@@ -140,7 +143,8 @@ class RemoteStore:
     def reading(self, name: str) -> Iterator[Source]:
         """See ``Store``."""
         with self._failing():
-            file = self._files.open(self._path(name), "rb")
+            size = self._kind.read_block_bytes
+            file = self._files.open(self._path(name), "rb", block_size=size)
         try:
             yield GuardedSource(file, self._failing)
         finally:
@@ -159,6 +163,8 @@ class RemoteStore:
         except BaseException:
             with contextlib.suppress(Exception):  # what is half there is on no list
                 getattr(file, "discard", file.close)()
+            with contextlib.suppress(AttributeError):
+                file.closed = True  # else s3fs would try again, for ever, when it is collected
             raise
 
     def write_small(self, name: str, data: bytes) -> None:

@@ -1,10 +1,10 @@
-"""``juno-snap backup``: verify, list, prune and convert copies of module snapshots.
+"""``juno-snap backup``: make, verify, list, prune, convert and restore copies of module snapshots.
 
-None of these needs a network.
+In here: what needs no network. The rest is in ``backup_network``.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -13,30 +13,47 @@ from rich.console import Group, RenderableType
 
 from juno_snap.backup.catalogue import Entry, Pruning, list_backups, plan_pruning, prune
 from juno_snap.backup.convert import convert_backup
+from juno_snap.backup.layout import METADATA
 from juno_snap.backup.model import Description
 from juno_snap.backup.reader import Backup
 from juno_snap.backup.retention import Rules
-from juno_snap.backup.verify import Verification, verify_backup
-from juno_snap.cli.commands import backup_copy
-from juno_snap.cli.options import ChangeOptions, CommonOptions, spread
+from juno_snap.backup.verify import Finding, Verification, verify_backup
+from juno_snap.cli.commands import backup_copy, backup_network
+from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, listing, moment, size
 from juno_snap.ids import SnapshotId
+from juno_snap.pipeline.backup_create import BACKUPS_FOLDER
 from juno_snap.pipeline.report import rfc3339
 from juno_snap.settings.model import RetentionSettings
 
 group: Final = typer.Typer(no_args_is_help=True)
 group.command("copy")(backup_copy.copy)
+group.command("create")(backup_network.create)
+group.command("restore")(backup_network.restore)
 
 Document = dict[str, object]
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of one backup.")]
-BACKUPS_FOLDER: Final = "backups"
 """In the state directory: where backups lie unless somebody says otherwise."""
 
 
 def register(app: typer.Typer, name: str, line: str) -> None:
     """Add the group."""
     app.add_typer(group, name=name, help=line)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainOptions:
+    """Whether a backup is also compared with the network."""
+
+    against_chain: Annotated[
+        bool,
+        typer.Option("--against-chain", help="Also sizes and metadata of its snapshot there."),
+    ] = False
+    snapshot: Annotated[
+        str | None,
+        typer.Option(metavar="ID|LABEL", help="The snapshot, where the backup does not say it."),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +90,19 @@ class RetentionOptions:
 
 @group.command("verify")
 @spread
-def verify(common: CommonOptions, directory: Directory) -> None:
+def verify(
+    common: CommonOptions, module: ModuleOptions, chain: ChainOptions, directory: Directory
+) -> None:
     """Read all of a backup and compare it with its digests and with itself."""
     session = Session(common)
     with session.output.watch() as observer:
         verification = verify_backup(directory, observer=observer)
+    if chain.against_chain and verification.is_sound:
+        found = backup_network.compare_with_chain(
+            session, module, verification.backup, chain.snapshot
+        )
+        findings = tuple(Finding(file=METADATA, problem=each) for each in found)
+        verification = replace(verification, findings=findings)
     session.output.report(
         {"verification": _verification_json(verification)},
         lambda: _verification_told(verification),

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from juno_snap.cli.commands import backup_network
 from juno_snap.cli.operations import announce, outline_table, reading, report_table, reported
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
 from juno_snap.cli.session import Session
@@ -34,6 +35,8 @@ from juno_snap.pipeline.workspace import Workspace
 from juno_snap.units import NS_PER_SECOND
 
 group: Final = typer.Typer(no_args_is_help=True)
+group.command("download")(backup_network.download)
+group.command("upload")(backup_network.upload)
 
 Document = dict[str, object]
 StopTimeout = Annotated[

@@ -1,6 +1,7 @@
 """``juno-snap upgrade``: new code for a module, with a snapshot before and the start after."""
 
 import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from juno_snap.cli.operations import (
     tell_report,
     tell_resumed,
 )
-from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
+from juno_snap.cli.options import CommonOptions, ModuleOptions, spread
 from juno_snap.cli.session import Session
 from juno_snap.cli.targets import ModuleChoice
 from juno_snap.cli.upgrades import (
@@ -43,12 +44,28 @@ def register(app: typer.Typer, name: str, line: str) -> None:
     app.command(name, help=f"{line}\n\n{upgrade.__doc__}")(upgrade)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialOptions:
+    """What comes before the upgrade, or in its place."""
+
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done and stop.")
+    ] = False
+    rehearse: Annotated[
+        bool,
+        typer.Option(
+            "--rehearse",
+            help="First on a local copy of the module's state; go on only if that passes.",
+        ),
+    ] = False
+
+
 @spread
 def upgrade(
     common: CommonOptions,
     module: ModuleOptions,
     *,
-    change: ChangeOptions,
+    trial: TrialOptions,
     snapshots: SnapshotOptions,
     install: InstallOptions,
     health: CheckOptions,
@@ -69,21 +86,27 @@ def upgrade(
     request = request_of(session, snapshots, install, health, guards, arg)
 
     async def work() -> Report | None:
-        async with connect(session, changes=True, dry_run=change.dry_run) as connection:
+        async with connect(session, changes=True, dry_run=trial.dry_run) as connection:
             choice = await connection.module(module)
-            workspace = connection.workspace(choice)
-            asked = for_module(session, choice, request)
+            workspace, asked = connection.workspace(choice), for_module(session, choice, request)
+            if trial.rehearse and not trial.dry_run:
+                from juno_snap.pipeline.rehearsal_source import end_interrupted
+
+                await end_interrupted(workspace, choice.id)
             with session.output.watch() as observer:
-                prepared = await reading(
-                    prepare_upgrade(workspace, choice.id, asked, wasm, observer=observer)
-                )
+                found = prepare_upgrade(workspace, choice.id, asked, wasm, observer=observer)
+                prepared = await reading(found)
             tell_resumed(session, prepared.resumes)
             plan = prepared.plan
-            if change.dry_run:
+            if trial.dry_run:
                 session.output.show(plan.to_json(), lambda: outline_table(plan.outline, plan.facts))
                 return None
             if prepared.resumes is None:
                 prepared = _ask(session, connection, workspace, choice, prepared)
+                if trial.rehearse:
+                    from juno_snap.cli.rehearsals import rehearse_before
+
+                    prepared = await rehearse_before(session, workspace, prepared)
             with session.output.watch() as observer:
                 return await reported(session, run_upgrade(workspace, prepared, observer=observer))
 

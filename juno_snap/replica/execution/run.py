@@ -13,7 +13,7 @@ from juno_snap.replica.system_api.outgoing import OutgoingCall
 from juno_snap.replica.system_api.session import Environment, Message, Session
 from juno_snap.replica.system_api.signatures import Context
 from juno_snap.replica.traps import ExecutionError
-from juno_snap.units import WASM_PAGE_BYTES
+from juno_snap.units import INSTALL_INSTRUCTIONS_MAX, WASM_PAGE_BYTES
 
 REJECTED_BY_CODE: Final = "IC0406"
 """The code of a reject in a canister's own words."""
@@ -26,8 +26,7 @@ class Limits:
 
     update_instructions: int = 40_000_000_000
     query_instructions: int = 5_000_000_000
-    install_instructions: int = 300_000_000_000
-    """For all stages of an install or upgrade together."""
+    install_instructions: int = INSTALL_INSTRUCTIONS_MAX
     inspect_instructions: int = 200_000_000
     cleanup_percent: int = 5
     """Of the instructions of a callback: kept back for the cleanup. Source: dfinity/ic,

@@ -15,7 +15,6 @@ from juno_snap.replica.accounts import (
     shortage,
     spend,
 )
-from juno_snap.replica.execution import Limits
 from juno_snap.replica.fees import execution_cycles, ingress_cycles
 from juno_snap.replica.management.call import Call
 from juno_snap.replica.rate_limits import add_install
@@ -37,6 +36,9 @@ class Meter:
     """Instructions that count for an installation."""
 
     instructions: int = 0
+    """For compiling and putting together."""
+    code_instructions: int = 0
+    """Used by the old code and the new."""
 
 
 @contextlib.contextmanager
@@ -46,9 +48,9 @@ def paid_installation(call: Call, *, is_64_bit: bool) -> Iterator[Meter]:
     Raises:
         Reject: IC0207, the canister cannot pay; nothing is charged.
     """
-    canister = call.canister
-    prepaid = execution_cycles(Limits().install_instructions, is_64_bit=is_64_bit)
-    text = shortage(canister, prepaid, call.network.rules, sender=call.sender)
+    canister, rules = call.canister, call.network.rules
+    prepaid = execution_cycles(rules.install_instructions, is_64_bit=is_64_bit)
+    text = shortage(canister, prepaid, rules, sender=call.sender)
     if text is not None:
         raise Reject(OUT_OF_CYCLES, f"Canister installation failed with `{text}`.")
     spend(canister, prepaid, "instructions")
@@ -56,11 +58,14 @@ def paid_installation(call: Call, *, is_64_bit: bool) -> Iterator[Meter]:
     try:
         yield meter
     except Reject as reject:
-        meter.instructions += reject.instructions
+        meter.code_instructions += reject.instructions
         raise
     finally:
-        settle(canister, prepaid, instructions=meter.instructions, is_64_bit=is_64_bit)
-        add_install(canister, meter.instructions, call.network.rules)
+        total = meter.instructions + meter.code_instructions
+        settle(canister, prepaid, instructions=total, is_64_bit=is_64_bit)
+        add_install(canister, total, rules)
+        if rules.on_installation is not None:
+            rules.on_installation(canister.canister_id, meter.code_instructions)
 
 
 def ingress_fee(method_name: str, payload: bytes, size_bytes: int) -> int:

@@ -9,6 +9,7 @@ from juno_snap.replica.accounts import freezing_limit, spend
 from juno_snap.replica.execution import (
     Environment,
     InstalledCode,
+    Limits,
     Message,
     Outcome,
     compile_module,
@@ -122,7 +123,7 @@ def _deploy(
                 raise prepared
             meter.instructions += compile_instructions(prepared.module.shape.code_bytes)
             code, outcome = _run(call, mode, prepared)
-            meter.instructions += outcome.instructions
+            meter.code_instructions += outcome.instructions
         _check_growth(call, code, outcome.logs)
     except Reject as reject:
         canister.log(reject.logs, at_ns=call.time_ns)
@@ -184,6 +185,7 @@ def _run(call: Call, mode: _Mode, prepared: "_Prepared") -> tuple[InstalledCode,
     before = environment_of(canister, network, time_ns=call.time_ns)
     after = environment_of(canister, network, time_ns=call.time_ns, version=canister.version + 1)
     message = Message(arg=call.arguments.blob("arg"), caller=call.sender)
+    limits = Limits(install_instructions=network.rules.install_instructions)
     if mode.name == "upgrade":
         old = canister.code
         if old is None:
@@ -195,10 +197,11 @@ def _run(call: Call, mode: _Mode, prepared: "_Prepared") -> tuple[InstalledCode,
             before,
             after,
             message,
+            limits,
             skip_pre_upgrade=mode.skip_pre_upgrade,
             memory_persistence=mode.persistence,
         )
-    return install(module, wasm, after, message)
+    return install(module, wasm, after, message, limits)
 
 
 def no_code(canister_id: Principal) -> Reject:

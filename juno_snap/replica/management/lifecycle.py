@@ -181,7 +181,8 @@ def _wanted_settings(call: Call) -> Arguments:
 
 
 def _available_id(call: Call, wanted: Principal) -> Principal:
-    if canister_id(FIRST_CANISTER_NUMBER) <= wanted <= canister_id(LAST_CANISTER_NUMBER):
+    first, last = canister_id(FIRST_CANISTER_NUMBER), canister_id(LAST_CANISTER_NUMBER)
+    if first <= wanted <= last and not call.network.rules.takes_any_specified_id:
         raise Reject(
             "IC0408",
             f"The `specified_id` {wanted} is invalid because it belongs to the canister "
@@ -206,4 +207,5 @@ def _next_id(state: SubnetState) -> Principal:
             "IC0101",
             "Could not create canister. Subnet has surpassed its canister ID allocation.",
         )
-    return state.new_canister_id()
+    new = state.new_canister_id()
+    return _next_id(state) if new in state.canisters else new  # one that was specified

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from juno_snap.agent.identity import (
-    CURVE_ORDERS,
     KeyIdentity,
     anonymous,
     generate_ed25519,
     load_pem,
 )
+from juno_snap.agent.pem import CURVE_ORDERS
 from juno_snap.agent.signing import sign_request
 from juno_snap.errors import IdentityError
 from juno_snap.ids import ANONYMOUS, Principal

@@ -232,5 +232,5 @@ def test_the_example_says_only_what_may_be_said(tmp_path):
     assert set(everything.costs) == {"staging"}
     left = [line for line in text.splitlines() if re.match(r"#\s*[\[{\"']|# [a-z_]+ =", line)]
     assert left == []
-    assert set(everything.identities) == {"ci"}
+    assert set(everything.identities) == {"ci", "login"}
     assert "staging" in everything.networks

@@ -36,6 +36,7 @@ def test_without_any_source_the_defaults_hold(project):
     assert settings.stop_timeout_seconds == 60
     assert settings.health_timeout_seconds == 60
     assert settings.rollback_window_seconds == 600
+    assert settings.rehearsal_instruction_limit == 300_000_000_000
     assert settings.hooks == ()
     assert settings.costs == {}
     assert settings.call_ttl_seconds == 240
@@ -215,10 +216,12 @@ def test_numbers_in_variables_are_read(project):
         "JUNO_SNAP_CALL_TTL_SECONDS": "6",
         "JUNO_SNAP_HEALTH_TIMEOUT_SECONDS": "7",
         "JUNO_SNAP_ROLLBACK_WINDOW_SECONDS": "0",
+        "JUNO_SNAP_REHEARSAL_INSTRUCTION_LIMIT": "8",
     }
     settings = load(project, environment=environment)
     assert (settings.stop_timeout_seconds, settings.call_ttl_seconds) == (5, 6)
     assert (settings.health_timeout_seconds, settings.rollback_window_seconds) == (7, 0)
+    assert settings.rehearsal_instruction_limit == 8
 
 
 @pytest.mark.parametrize("variable", ["JUNO_SNAP_STOP_TIMEOUT_SECONDS", "JUNO_SNAP_ROOT_KEY"])

@@ -1,0 +1,291 @@
+"""Uploading a backup: a new snapshot of a module, filled from disk, and read back.
+
+Decisions:
+
+* The snapshot begins as zeros, so slices of the memories that are nothing but zeros are not sent.
+  That saves most of the cycles of a sparse heap.
+* A certified reply to an upload says that the network has carried out the call with this request
+  id, which is the hash of all that was in it, the data too. So what was certified is there. What is
+  read back nevertheless: all metadata, all of the module, and of each memory eight slices spread
+  over it. Where a snapshot is to be given up for the new one, everything is.
+* The call that makes the snapshot takes a slot each time it runs: it is written down with its
+  signed bytes before it is sent, and sent again as it is by whoever goes on.
+* A snapshot is noted in the journal as ``upload`` until it was read back, then as a person's.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, TypeVar, final
+
+from juno_snap.agent.submission import CertifiedReply, PreparedCall
+from juno_snap.backup.layout import Slice
+from juno_snap.backup.model import PARTS
+from juno_snap.backup.places import damaged
+from juno_snap.backup.reader import Backup
+from juno_snap.errors import (
+    JunoSnapError,
+    OutcomeUnknownError,
+    RejectedError,
+    TransportError,
+)
+from juno_snap.events import BytesMoved, Observer
+from juno_snap.ids import Principal, SnapshotId
+from juno_snap.management.snapshot_data import (
+    upload_chunk_call,
+    upload_data_call,
+    upload_metadata_call,
+    uploaded_id_from_reply,
+)
+from juno_snap.management.types import ManagementCall
+from juno_snap.pipeline.journal.records import SnapshotNote
+from juno_snap.pipeline.snapshot_content import described, differences, upload_of
+from juno_snap.pipeline.upload_progress import UploadProgress
+from juno_snap.pipeline.window import Job, in_window, persistently
+from juno_snap.pipeline.workspace import Workspace
+
+T = TypeVar("T")
+
+SAMPLED_SLICES: Final = 8
+"""Of each memory, read back where nothing is given up for the new snapshot."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What a backup comes to when it is sent."""
+
+    content: bytes
+    """SHA-256 over all that travels."""
+    slices: tuple[tuple[Slice, int], ...]
+    """Those to be sent, each with its CRC-32."""
+    chunk_bytes: int
+
+    @property
+    def data_bytes(self) -> int:
+        """Of the slices to be sent."""
+        return sum(each.size for each, _ in self.slices)
+
+
+def survey(backup: Backup) -> Survey:
+    """Read all of a backup once.
+
+    Raises:
+        BackupError: It cannot be read.
+    """
+    metadata = upload_of(backup.description.metadata)
+    running = hashlib.sha256(repr(metadata).encode())
+    for each in backup.description.metadata.globals:
+        running.update(each.bits)
+    slices = []
+    for part in PARTS:
+        for piece in backup.slices(part):
+            data = backup.read(part, piece.offset, piece.size)
+            running.update(data)
+            if part == "wasm_module" or data.count(0) != len(data):
+                slices.append((piece, zlib.crc32(data)))
+    for chunk_hash in backup.chunks:
+        running.update(chunk_hash)
+    return Survey(
+        content=running.digest(),
+        slices=tuple(slices),
+        chunk_bytes=sum(each.size for each in backup.chunks.values()),
+    )
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """One backup on its way into one module, whose lock is held."""
+
+    workspace: Workspace
+    module: Principal
+    backup: Backup
+    survey: Survey
+    progress: UploadProgress
+    reads_all_back: bool
+    observer: Observer
+
+    async def run(self) -> SnapshotId:
+        """Make the snapshot, fill it, read it back; certified on return.
+
+        Raises:
+            RejectedError: The network refused.
+            BackupError: The backup changed meanwhile.
+            JunoSnapError: What was read back is not what was sent (code ``upload-differs``).
+            OutcomeUnknownError, TransportError: The network does not answer; asked for again, the
+                upload goes on where it was.
+        """
+        snapshot = self.progress.snapshot or await self._begin()
+        if self.progress.is_complete:
+            return snapshot
+        self._note(SnapshotNote(id=snapshot, purpose="upload"))
+        await in_window(self.workspace.client.agent, self._jobs(snapshot))
+        await self._read_back(snapshot)
+        self._note(SnapshotNote(id=snapshot, purpose="user"))
+        self.progress.complete()
+        return snapshot
+
+    async def _begin(self) -> SnapshotId:
+        """The new snapshot, of zeros; one that an earlier process has made, if it has."""
+        earlier = self.progress.call
+        if earlier is not None:
+            made = await self._settled(earlier)
+            if made is not None:
+                self.progress.made(made)
+                return made
+        client = self.workspace.client
+        listed = await client.list_canister_snapshots(self.module)
+        upload = upload_of(self.backup.description.metadata)
+        prepared = client.prepare(upload_metadata_call(self.module, upload, replace=None))
+        self.progress.begin(prepared, (each.id for each in listed))
+        try:
+            reply = await client.agent.submit(prepared)
+        except (RejectedError, TransportError) as error:
+            if isinstance(error, RejectedError) or not error.maybe_delivered:
+                self.progress.forget()
+            raise
+        made = uploaded_id_from_reply(reply.reply)
+        self.progress.made(made)
+        return made
+
+    async def _settled(self, call: PreparedCall) -> SnapshotId | None:
+        """What became of a call of an earlier process; None: it never ran and never will."""
+        try:
+            reply = await self.workspace.client.agent.submit(call, settle=True)
+        except TransportError as error:
+            if error.maybe_delivered:
+                raise
+            return None
+        except RejectedError as error:
+            if not error.certified:
+                raise
+            return None
+        except OutcomeUnknownError:
+            return await self._found()
+        return uploaded_id_from_reply(reply.reply)
+
+    async def _found(self) -> SnapshotId | None:
+        """The snapshot that a call has made whose outcome the network has forgotten."""
+        client, ours = self.workspace.client, self.backup.description.metadata
+        for each in await client.list_canister_snapshots(self.module):
+            if each.id not in self.progress.seen:
+                there = await client.read_canister_snapshot_metadata(self.module, each.id)
+                is_uploaded = there.source == "metadata_upload"
+                others = [
+                    text
+                    for text in differences(described(there), ours, is_copy=True)
+                    if "stored chunks" not in text
+                ]
+                if is_uploaded and not others:
+                    return each.id
+        return None
+
+    def _jobs(self, snapshot: SnapshotId) -> Iterator[Job]:
+        sent = self.progress.sent()
+        total_bytes = self.survey.data_bytes
+        done_bytes = sum(
+            each.size for each, crc in self.survey.slices if sent[each.part].get(each.offset) == crc
+        )
+
+        def tell(more_bytes: int) -> None:
+            nonlocal done_bytes
+            done_bytes += more_bytes
+            self.observer(BytesMoved(what="upload", done_bytes=done_bytes, total_bytes=total_bytes))
+
+        def sending(piece: Slice, crc: int) -> Job:
+            async def job() -> None:
+                await self._persistently(lambda: self._send(self._slice_call(snapshot, piece, crc)))
+                self.progress.note_sent(piece.part, piece.offset, crc)
+                tell(piece.size)
+
+            return job
+
+        def sending_chunk(chunk_hash: bytes) -> Job:
+            async def job() -> None:
+                await self._persistently(
+                    lambda: self._send(
+                        upload_chunk_call(self.module, snapshot, self.backup.chunk(chunk_hash))
+                    )
+                )
+
+            return job
+
+        tell(0)
+        for chunk_hash in self.backup.chunks:
+            yield sending_chunk(chunk_hash)
+        for piece, crc in self.survey.slices:
+            if sent[piece.part].get(piece.offset) != crc:
+                yield sending(piece, crc)
+
+    def _slice_call(self, snapshot: SnapshotId, piece: Slice, crc: int) -> ManagementCall:
+        data = self.backup.read(piece.part, piece.offset, piece.size)
+        if zlib.crc32(data) != crc:
+            raise damaged(self.backup.path / self.backup.parts[piece.part], "changed meanwhile")
+        return upload_data_call(
+            self.module, snapshot, data, part=piece.part, offset_bytes=piece.offset
+        )
+
+    async def _send(self, call: ManagementCall) -> CertifiedReply:
+        """Sends; while the answer is awaited only the signed bytes are held."""
+        prepared = self.workspace.client.prepare(call)
+        del call
+        return await self.workspace.client.agent.submit(prepared)
+
+    async def _read_back(self, snapshot: SnapshotId) -> None:
+        client = self.workspace.client
+        there = await self._persistently(
+            lambda: client.read_canister_snapshot_metadata(self.module, snapshot)
+        )
+        for text in differences(described(there), self.backup.description.metadata, is_copy=True):
+            raise _differs(snapshot, text)
+        pieces = tuple(self._pieces_to_read())
+        total_bytes, done_bytes = sum(each.size for each in pieces), 0
+
+        def reading(piece: Slice) -> Job:
+            async def job() -> None:
+                nonlocal done_bytes
+                data = await self._persistently(
+                    lambda: client.read_canister_snapshot_data(
+                        self.module,
+                        snapshot,
+                        part=piece.part,
+                        offset_bytes=piece.offset,
+                        size_bytes=piece.size,
+                    )
+                )
+                if data != self.backup.read(piece.part, piece.offset, piece.size):
+                    raise _differs(snapshot, f"{piece.part} differs near byte {piece.offset}")
+                done_bytes += piece.size
+                self.observer(
+                    BytesMoved(what="read back", done_bytes=done_bytes, total_bytes=total_bytes)
+                )
+
+            return job
+
+        await in_window(client.agent, map(reading, pieces))
+
+    def _pieces_to_read(self) -> Iterator[Slice]:
+        for part in PARTS:
+            pieces = tuple(self.backup.slices(part))
+            if part == "wasm_module" or self.reads_all_back or len(pieces) <= SAMPLED_SLICES:
+                yield from pieces
+            else:
+                last = len(pieces) - 1
+                for number in range(SAMPLED_SLICES):
+                    yield pieces[number * last // (SAMPLED_SLICES - 1)]
+
+    async def _persistently(self, call: Callable[[], Awaitable[T]]) -> T:
+        return await persistently(call, clock=self.workspace.clock, observer=self.observer)
+
+    def _note(self, note: SnapshotNote) -> None:
+        self.workspace.journal.note(self.workspace.root_key, self.module, note)
+
+
+def _differs(snapshot: SnapshotId, problem: str) -> JunoSnapError:
+    return JunoSnapError(
+        f"snapshot {snapshot} is not what was uploaded: {problem}",
+        code="upload-differs",
+        hint="nothing was loaded; delete it with juno-snap snapshot delete, and upload again",
+    )
