@@ -42,55 +42,57 @@ SATELLITE = "r7inp-6aaaa-aaaaa-aaabq-cai"
 def settings_of(role: Role) -> list[tuple[str, str]]:
     """Calls that tell a fresh module something of every kind, and give a satellite a document."""
     keys = [
-        ("set_controllers", _key(CI_KEY, "Write", "profile = ci")),
-        ("set_controllers", _key(PARTNER, "Admin", "profile = partner")),
+        ("set_controllers", _key(CI_KEY, "Write", "ci")),
+        ("set_controllers", _key(PARTNER, "Admin", "partner")),
     ]
-    if role == "orbiter":
-        features = "record { performance_metrics = true; track_events = false; page_views = true }"
-        config = f'record {{ features = opt {features}; restricted_origin = opt "https://a.b" }}'
-        return [*keys, (
-            "set_satellite_configs", f'(vec {{ record {{ principal "{SATELLITE}"; {config} }} }})'
-        )]  # fmt: skip
-    sizes = "max_memory_size = opt record { heap = opt (1_000_000 : nat64) }"
-    return [
-        *keys,
-        ("set_custom_domain", '("example.com", opt "bn")'),
-        ("set_custom_domain", '("www.example.com", null)'),
-        ("set_custom_domain", '("www.example.com", null)'),  # so that it has a second version
-        ("set_db_config", f"(record {{ {sizes} }})"),
-        (
-            "set_auth_config",
-            '(record { internet_identity = opt record { derivation_origin = opt "https://a.b" }; '
-            f'rules = opt record {{ allowed_callers = vec {{ principal "{PARTNER}" }} }} }})',
-        ),
-        (
-            "set_storage_config",
-            f'(record {{ rewrites = vec {{ record {{ "/a"; "/b" }} }}; {sizes}; '
-            'headers = vec { record { "*"; vec { record { "x-a"; "1" }; record { "x-b"; "2" } } } };'
-            " iframe = opt variant { SameOrigin } })",
-        ),
-        (
-            "set_rule",
-            '(variant { Db }, "notes", record { read = variant { Public }; '
-            "write = variant { Managed }; max_changes_per_user = opt (7 : nat32) })",
-        ),
-        (
-            "set_rule",
-            '(variant { Storage }, "images", record { read = variant { Private }; '
-            "write = variant { Private }; memory = opt variant { Stable } })",
-        ),
-        ("set_doc", '("notes", "one", record { data = blob "hello" })'),
-    ]
+    return [*keys, *(ORBITER if role == "orbiter" else DOMAINS + CONFIGURATION)]
 
 
-def _key(who: str, scope: str, note: str) -> str:
-    name, value = note.split(" = ")
+DOMAINS = [
+    ("set_custom_domain", '("example.com", opt "bn")'),
+    ("set_custom_domain", '("www.example.com", null)'),
+    ("set_custom_domain", '("www.example.com", null)'),  # so that it has a second version
+]
+SIZES = "max_memory_size = opt record { heap = opt (1_000_000 : nat64) }"
+HEADERS = 'vec { record { "*"; vec { record { "x-a"; "1" }; record { "x-b"; "2" } } } }'
+AUTHENTICATION = f"""(record {{
+    internet_identity = opt record {{ derivation_origin = opt "https://a.b" }};
+    rules = opt record {{ allowed_callers = vec {{ principal "{PARTNER}" }} }}
+}})"""
+STORAGE = f"""(record {{
+    rewrites = vec {{ record {{ "/a"; "/b" }} }}; headers = {HEADERS}; {SIZES};
+    iframe = opt variant {{ SameOrigin }}
+}})"""
+NOTES = """(variant { Db }, "notes", record {
+    read = variant { Public }; write = variant { Managed }; max_changes_per_user = opt (7 : nat32)
+})"""
+IMAGES = """(variant { Storage }, "images", record {
+    read = variant { Private }; write = variant { Private }; memory = opt variant { Stable }
+})"""
+CONFIGURATION = [
+    ("set_db_config", f"(record {{ {SIZES} }})"),
+    ("set_auth_config", AUTHENTICATION),
+    ("set_storage_config", STORAGE),
+    ("set_rule", NOTES),
+    ("set_rule", IMAGES),
+    ("set_doc", '("notes", "one", record { data = blob "hello" })'),
+]
+FEATURES = "record { performance_metrics = true; track_events = false; page_views = true }"
+CONFIG = f'record {{ features = opt {FEATURES}; restricted_origin = opt "https://a.b" }}'
+ORBITER = [
+    ("set_satellite_configs", f'(vec {{ record {{ principal "{SATELLITE}"; {CONFIG} }} }})'),
+]
+
+
+def _key(who: str, scope: str, profile: str) -> str:
     expires = "opt (4_000_000_000_000_000_000 : nat64)" if scope == "Write" else "null"
-    return (
-        f'(record {{ controllers = vec {{ principal "{who}" }}; controller = record '
-        f'{{ metadata = vec {{ record {{ "{name}"; "{value}" }} }}; '
-        f"scope = variant {{ {scope} }}; expires_at = {expires} }} }})"
-    )
+    return f"""(record {{
+        controllers = vec {{ principal "{who}" }};
+        controller = record {{
+            metadata = vec {{ record {{ "profile"; "{profile}" }} }};
+            scope = variant {{ {scope} }}; expires_at = {expires}
+        }}
+    }})"""
 
 
 LISTS = {
@@ -122,11 +124,12 @@ def state_of(role: Role, name: str | None = None) -> dict[str, list[str]]:
         method: call(name or role, method.strip(), argument, "--query")
         for method, argument in LISTS[role]
     }
-    return {method: _sorted(method, _STAMPS.sub("", reply)) for method, reply in said.items()}
+    return {method: entries_of(method, reply) for method, reply in said.items()}
 
 
-def _sorted(method: str, reply: str) -> list[str]:
-    """The entries of a list by their text, which begin with a key; anything else as it stands."""
+def entries_of(method: str, reply: str) -> list[str]:
+    """The entries of a list without their stamps, in an order; anything else as it stands."""
+    reply = _STAMPS.sub("", reply)
     if method == "list_controllers":
         entries = reply.split("record { principal")
     elif method.startswith("list_"):
