@@ -146,7 +146,11 @@ class Configuration:
         return replace(self, replies=kept)
 
     def install_argument(self) -> bytes:
-        """The argument that makes a fresh module of the same administrators and storage mode."""
+        """The argument that makes a fresh module of the same administrators and storage mode.
+
+        Raises:
+            DecodeError: Nobody is said to be one: a module that nobody can tell anything.
+        """
         kind = Vec(Tuple(PRINCIPAL, Record({"scope": Opt(Variant({"Admin": NULL}))})))
         said = decode(self.replies[_KEYS], [kind])[0]
         admins: list[Principal] = []
@@ -156,6 +160,8 @@ class Configuration:
                     admins.append(key)
                 case _:
                     pass
+        if not admins:
+            raise DecodeError("no access key is said to be an administrator's")
         if self.role != "satellite":
             return encode([Record({"controllers": Vec(PRINCIPAL)})], [{"controllers": admins}])
         storage = Record({"system_memory": Opt(_MEMORY)})
