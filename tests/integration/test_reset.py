@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.cli_world import ask, juno_snap, look, refuse
-from tests.juno.modules import code_of, module, with_package
+from tests.juno.modules import code_of, module, older_module, with_package
 from tests.juno.world import CI_KEY, PARTNER, call, create, settings_of, state_of
 
 OTHER = "aaaaa-aa"
@@ -42,6 +42,7 @@ def test_a_reset_sets_everything_again_but_the_data(cli, role):
     assert done["outcome"] == "upgraded"
     names = [step["name"] for step in done["steps"]]
     assert names[-3:] == ["start", "verify", "restore-configuration"]
+    assert CI_KEY in str(before)
     assert state_of(role) == before
     saved = Path(done["steps"][-1]["evidence"]["file"])
     assert stat.S_IMODE(saved.stat().st_mode) == stat.S_IRUSR | stat.S_IWUSR
@@ -132,6 +133,17 @@ def test_of_a_module_of_unknown_kind_only_code_and_data_are_considered(cli):
     assert "configuration-unknown" in [each["code"] for each in planned["warnings"]]
 
 
+def test_an_older_module_is_what_it_was_called(cli):
+    """It says nothing of itself that is certified but its answers."""
+    create(cli, "orbiter", older_module("orbiter", "0.0.8"))
+    for method, argument in settings_of("orbiter"):
+        call("orbiter", method, argument)
+    before = state_of("orbiter")
+    done = ask(*reset(cli, "orbiter", "--yes", "--force"))
+    assert done["steps"][-1]["name"] == "restore-configuration"
+    assert state_of("orbiter") == before
+
+
 def test_the_word_belongs_to_a_reset(cli):
     create(cli, "orbiter", module("orbiter", "0.1.0"))
     file = write(cli, module("orbiter", "0.1.1"))
@@ -160,4 +172,13 @@ def test_what_cannot_be_set_again_is_told_with_its_file_and_the_way_back(cli):
     # What could be set was.
     assert state_of("satellite")["list_controllers"] == before["list_controllers"]
     ask("rollback", ran.document["operation"], "--yes")
+    assert state_of("satellite") == before
+
+
+def test_a_reset_can_be_rehearsed_with_its_configuration(cli):
+    before = configured(cli, "satellite")
+    file = write(cli, module("satellite", "0.1.1"))
+    report = ask("rehearse", "-t", "satellite", "--src", file, "--reset")["rehearsal"]
+    steps = {step["name"]: step["outcome"] for step in report["steps"]}
+    assert (report["outcome"], steps["restore-configuration"]) == ("passed", "done")
     assert state_of("satellite") == before
