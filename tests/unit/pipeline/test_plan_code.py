@@ -133,7 +133,9 @@ def test_interfaces_that_are_not_known_are_not_compared_and_that_is_said(old, ne
         pytest.param(STABLE, STABLE + b" ", {}, ["stable-types-differ"], id="others"),
         pytest.param(STABLE, None, {}, ["stable-types-differ"], id="none any more"),
         pytest.param(None, STABLE, {}, [], id="none before"),
-        pytest.param(STABLE, b"x", {"reset": True}, ["data-wiped"], id="a reset"),
+        pytest.param(
+            STABLE, b"x", {"reset": True}, ["data-wiped", "configuration-unknown"], id="a reset"
+        ),
     ],
 )
 def test_other_stable_types_of_a_classical_heap_are_a_warning(old, new, options, expected):
