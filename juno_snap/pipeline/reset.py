@@ -25,8 +25,8 @@ from juno_snap.juno.configuration import (
 from juno_snap.juno.releases.model import Role
 from juno_snap.juno.saved import configuration_of, file_of
 from juno_snap.management.client import ManagementClient
-from juno_snap.pipeline.journal import refusals
 from juno_snap.pipeline.journal.records import StepState
+from juno_snap.pipeline.journal.refusals import REFUSALS
 from juno_snap.pipeline.observe import Observation
 from juno_snap.pipeline.plan_parts import PlannedStep, Refusal, Remark
 from juno_snap.pipeline.progress import NOT_EVALUATED, RESTORES
@@ -177,7 +177,7 @@ def keep_configuration(state: Path | None, operation: str, content: bytes | None
         make_private_folders(state, path.parent)
         write_private(path, content)
     except OSError as error:
-        raise refusals.of_os_error(str(path), error) from error
+        raise REFUSALS.of_os_error(str(path), error) from error
 
 
 def _kept(path: Path | None, content: bytes | None, sha256: bytes | None) -> Configuration:
