@@ -42,6 +42,7 @@ CLOCK_WRONG_SECONDS: Final = 30
 DISK_LEAST_BYTES: Final = 100 * MIB
 """Below, an operation may not find room for its journal: a module and its staged chunks."""
 DISK_LOW_BYTES: Final = GIB
+UNKNOWN_CURE: Final = "run juno-snap doctor --verbose to see what caused it"
 SOON_SECONDS: Final = SECONDS_PER_DAY
 """A delegation that ends within this time is worth a word."""
 
@@ -82,7 +83,9 @@ def warning(name: str, text: str, cure: str) -> Line:
 
 def problem(name: str, error: JunoSnapError) -> Line:
     """The line of an error."""
-    return Line(name=name, level="problem", text=error.message, cure=error.hint, error=error)
+    return Line(
+        name=name, level="problem", text=error.message, cure=error.hint or UNKNOWN_CURE, error=error
+    )
 
 
 def unknown(name: str, why: str) -> Line:
