@@ -68,6 +68,11 @@ class Output:
         """Whether there is somebody to answer."""
         return not self.options.headless and sys.stdin.isatty() and sys.stderr.isatty()
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether results go to a terminal, in words, and are kept nowhere."""
+        return not self.options.json and sys.stdout.isatty()
+
     def show(self, document: Mapping[str, object], human: Human) -> None:
         """The result of the command, as JSON or for people.
 

@@ -41,13 +41,18 @@ def run(work: Coroutine[Any, Any, T], output: Output) -> T:
     Raises:
         CancelledByPersonError: It was cancelled, and has ended.
     """
-    if not gc.isenabled():  # see ``main``; what the start has made is not looked at again
-        gc.freeze()
-        gc.enable()
+    collect_garbage()
     try:
         return asyncio.run(_interruptible(work, output))
     except asyncio.CancelledError as error:
         raise CancelledByPersonError(str(error) or "cancelled") from error
+
+
+def collect_garbage() -> None:
+    """Collect garbage from now on, which ``main`` has put off; a process that stays needs it."""
+    if not gc.isenabled():
+        gc.freeze()  # what the start has made is not looked at again
+        gc.enable()
 
 
 @contextlib.contextmanager

@@ -41,8 +41,8 @@ class Expected:
     """What has to be there, for a change that is made to what somebody has seen."""
 
     exists: bool | None = None
-    version: str | None = None
-    """``StepSnapshot.version``."""
+    versions: tuple[str, ...] | None = None
+    """One of these is its ``StepSnapshot.version``."""
 
 
 ANYTHING: Final = Expected()
@@ -187,7 +187,7 @@ def _check_expected(connection: sql.Connection, flow: str, step: str, expected: 
             code="step-snapshot-exists",
             hint="replace it, or reset the step first",
         )
-    if expected.version is not None and (found is None or found.version != expected.version):
+    if expected.versions is not None and (found is None or found.version not in expected.versions):
         raise PreconditionError(
             f"the step snapshot of {step!r} of flow {flow!r} is not the one that was read",
             code="step-snapshot-stale",

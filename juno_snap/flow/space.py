@@ -113,6 +113,18 @@ class FlowSpace:
             return "never-run"
         return "interrupted" if last.state == "running" else last.state
 
+    def snapshots(self, flow: str) -> tuple[StepSnapshot, ...]:
+        """The step snapshots of a flow, by step.
+
+        Raises:
+            InputError: It is no name.
+            NotFoundError: There is no such flow.
+        """
+        self.check_known(flow)
+        with self.open() as store:
+            store.flow(flow)
+            return store.snapshots(flow)
+
     def set_snapshot(
         self, flow: str, step: str, value: object, *, expected: Expected = ANYTHING
     ) -> StepSnapshot:

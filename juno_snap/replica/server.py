@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import os
 import signal
 import socket
@@ -17,12 +16,12 @@ from typing_extensions import override
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from juno_snap.clock import Clock, system_clock
-from juno_snap.errors import PreconditionError
 from juno_snap.replica.background import RunningReplica, announced
 from juno_snap.replica.endpoints import BREAK_OFF, build_app
 from juno_snap.replica.options import ReplicaOptions
 from juno_snap.replica.request_log import RequestLog
 from juno_snap.replica.server_state import OpenState, open_state
+from juno_snap.serving import Server, listen
 
 IDLE_CONNECTION_SECONDS: Final = 75
 """Longer than clients keep one, so that none is closed under a request."""
@@ -100,25 +99,6 @@ class _Started:
 
 
 @final
-class _Server(uvicorn.Server):
-    """Leaves signals to us and says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    @override
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        self.listening.set()
-
-    @override
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@final
 class _Protocol(H11Protocol):
     """Lets the application break the connection off, for which ASGI has no word."""
 
@@ -143,9 +123,9 @@ async def _run(
         state = await stack.enter_async_context(open_state(options, clock))
         log = RequestLog(options.request_log)
         stack.callback(log.close)
-        listener = _listen(options)
+        listener = listen(options.host, options.port)
         stack.callback(listener.close)
-        server = _Server(_config(build_app(state.node, log)))
+        server = Server(_config(build_app(state.node, log)))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         await server.listening.wait()
         replica = _describe(options, state, listener, clock.now_ns())
@@ -167,7 +147,7 @@ async def _until_stop(stop: asyncio.Event, state: OpenState) -> None:
             each.cancel()
 
 
-async def _stop(server: _Server, serving: "asyncio.Task[None]", state: OpenState) -> None:
+async def _stop(server: Server, serving: "asyncio.Task[None]", state: OpenState) -> None:
     """Execute what waits, answer it, take no more, and write everything down."""
     await state.finish()
     server.should_exit = True
@@ -188,30 +168,6 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         timeout_keep_alive=IDLE_CONNECTION_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-
-
-def _listen(options: ReplicaOptions) -> socket.socket:
-    """A socket on the port that was asked for.
-
-    Raises:
-        PreconditionError: The port is in use or may not be used; names it.
-    """
-    place = f"port {options.port} on {options.host}"
-    # The protocol is named because asyncio turns Nagle's algorithm off only where it is: with it,
-    # each answer on a connection that is kept would come 40 ms late.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((options.host, options.port))
-        listener.listen()
-    except OSError as error:
-        listener.close()
-        raise PreconditionError(
-            f"cannot listen at {place}: {error.strerror or error}",
-            code="port-in-use" if error.errno == errno.EADDRINUSE else "port-refused",
-            hint="choose another one with --port, or --port 0 for any that is free",
-        ) from error
-    return listener
 
 
 def _describe(

@@ -7,7 +7,10 @@ import pytest
 
 from tests.architecture.imports import PACKAGE, all_imports, module_name, source_files
 
-BASE = {"errors", "units", "ids", "clock", "events", "files", "processes", "version", "waits"}
+BASE = {
+    "errors", "units", "ids", "clock", "events", "files", "processes", "serving", "version",
+    "waits",
+}  # fmt: skip
 LAYERS = {
     "base": {"base"},
     "database": {"base", "database"},
@@ -46,8 +49,11 @@ FENCES = {
     "httpx": {"juno_snap.agent.transport", "juno_snap.juno.releases.http"},
     "tenacity": {"juno_snap.agent.retry", "juno_snap.flow.retry"},
     "wasmtime": {"juno_snap.replica.runtime"},
-    "starlette": {"juno_snap.replica.endpoints", "juno_snap.replica.server"},
-    "uvicorn": {"juno_snap.replica.server"},
+    "starlette": {
+        "juno_snap.replica.endpoints", "juno_snap.replica.server",
+        "juno_snap.console.app", "juno_snap.console.guard", "juno_snap.console.requests",
+    },
+    "uvicorn": {"juno_snap.serving", "juno_snap.replica.server", "juno_snap.console.server"},
     "platformdirs": {"juno_snap.settings.paths"},
     "sqlalchemy": {
         "juno_snap.database.rows", "juno_snap.database.sqlite",

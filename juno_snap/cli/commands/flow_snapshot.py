@@ -110,11 +110,7 @@ def snapshot_facts(snapshot: StepSnapshot) -> Document:
 
 
 def _snapshots(session: Session, flow: str) -> Sequence[StepSnapshot]:
-    space = FlowSpace(state=session.state)
-    space.check_known(flow)
-    with space.open() as store:
-        store.flow(flow)
-        return store.snapshots(flow)
+    return FlowSpace(state=session.state).snapshots(flow)
 
 
 def _snapshot_json(flow: str, snapshot: StepSnapshot) -> Document:

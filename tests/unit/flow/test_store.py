@@ -185,7 +185,7 @@ def test_so_many_changes_are_kept(store):
             "step-snapshot-exists",
         ),
         (
-            lambda s: s.reset("f", "a", EDITOR, Expected(version="1.0")),
+            lambda s: s.reset("f", "a", EDITOR, Expected(versions=("1.0",))),
             PreconditionError,
             "step-snapshot-stale",
         ),
