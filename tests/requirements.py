@@ -70,12 +70,10 @@ REQUIREMENTS = {
 }
 
 LATER = {
-    "A13": "over HTTP: 413",
-    "B1": "over HTTP and on the web page",
+    "B1": "on the web page",
     "B35": "on the web page: a button, disabled while the flow runs",
-    "B36": "over HTTP",
 }
-"""What has no test yet, since the part is not built: the HTTP interface of flows, and its page."""
+"""What has no test yet, since the part is not built: the web page of flows."""
 
 
 def proofs() -> dict[str, list[str]]:

@@ -9,11 +9,10 @@ from juno_snap.version import __version__
 PATH_OF_LIST: Final = "/v2/flows/{flow}/snapshots"
 PATHS_OF_LIST: Final = (PATH_OF_LIST, f"{PATH_OF_LIST}/")
 NAME: Final[Document] = {"type": "string", "pattern": f"^{NAME_PATTERN.pattern}$"}
-TAGS: Final = r'^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$'
 JSON: Final = "application/json"
 
 REFUSALS: Final = {
-    "400": "A header that nobody can read.",
+    "400": "The connection broke off.",
     "401": "The token is missing or wrong.",
     "403": "Another Host, or a page of another site.",
     "404": "No such flow, step or step snapshot.",
@@ -114,7 +113,7 @@ def _delete_call() -> Document:
         "delete",
         "Remove the snapshot of a step, which then begins with nothing. Not while the flow runs.",
         {"204": {"description": "It is gone."}},
-        ("400", "409", "412"),
+        ("409", "412"),
     )
     return {**call, "parameters": [_ref("parameters", "ifMatch")]}
 
@@ -151,7 +150,7 @@ def _parameters() -> Document:
             "name": "If-Match",
             "in": "header",
             "description": "The ETag of what was read; then nothing else is changed.",
-            "schema": {"type": "string", "pattern": TAGS},
+            "schema": {"type": "string"},
         },
     }
 
@@ -175,7 +174,11 @@ def _schemas() -> Document:
         "Resource": resource,
         "Snapshot": _object(data=_ref("schemas", "Resource"), meta=meta),
         "List": _object(data={"type": "array", "items": _ref("schemas", "Resource")}, meta=meta),
-        "New": _object(data=_object(type=kind, id={"type": "string"}, attributes=attributes)),
+        "New": _object(
+            data=_object(
+                type=kind, id={"type": "string", "examples": ["query"]}, attributes=attributes
+            )
+        ),
         "Change": _object(data=change),
         "Errors": _object(errors={"type": "array", "minItems": 1, "items": error}),
     }
