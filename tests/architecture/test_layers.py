@@ -51,7 +51,7 @@ FENCES = {
     "wasmtime": {"juno_snap.replica.runtime"},
     "starlette": {
         "juno_snap.replica.endpoints", "juno_snap.replica.server",
-        "juno_snap.console.app", "juno_snap.console.guard", "juno_snap.console.requests",
+        "juno_snap.console.app", "juno_snap.console.guard", "juno_snap.console.messages",
     },
     "uvicorn": {"juno_snap.serving", "juno_snap.replica.server", "juno_snap.console.server"},
     "platformdirs": {"juno_snap.settings.paths"},
