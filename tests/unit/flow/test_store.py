@@ -203,7 +203,7 @@ def test_what_cannot_be_changed_is_refused_and_left(store, act, error, code):
 def test_a_change_to_the_version_that_was_read_is_made(store):
     store.write(begun(store), snapshot("a", "1", 1), at_ns=2)
     version = store.snapshot("f", "a").version
-    changed = store.set_snapshot("f", "a", "2", EDITOR, Expected(exists=True, version=version))
+    changed = store.set_snapshot("f", "a", "2", EDITOR, Expected(exists=True, versions=(version,)))
     assert changed.version != version
 
 
