@@ -107,6 +107,8 @@ class RetryingTransport:
             answer: Answer = await retrying(sending.attempt)
         except TransportError as error:
             raise sending.summary(error) from error
+        finally:
+            sending.let_go()
         self._reached = True
         return Delivery(answer=answer, earlier_maybe_delivered=sending.maybe_delivered)
 
@@ -151,6 +153,10 @@ class _Sending:
         self._attempts = 0
         self.maybe_delivered = False
         self.reached = False
+
+    def let_go(self) -> None:
+        """Forget the body; tenacity refers to itself, and so to this, until the next collection."""
+        self._body = None
 
     async def attempt(self) -> Answer:
         """One exchange; 429 and 5xx become errors."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from types import TracebackType
@@ -25,6 +26,9 @@ Source: dfinity/ic, ``rs/limits/src/lib.rs``.
 
 CONNECTIONS_MAX: Final = 50
 """As many calls as a transfer of snapshots has under way; one that would wait is not sent yet."""
+
+PIECE_BYTES: Final = 64 * 1024
+"""Of a body that is handed to the socket at a time: what it does not take at once is copied."""
 
 UNREACHABLE: Final = "unreachable"
 """Error code: no connection was made, so that nothing was delivered."""
@@ -149,8 +153,11 @@ class HttpxTransport:
 
     async def _exchange(self, url: str, body: bytes | None) -> Answer:
         method = "GET" if body is None else "POST"
-        headers = {} if body is None else {"Content-Type": CBOR_CONTENT_TYPE}
-        async with self._client.stream(method, url, content=body, headers=headers) as response:
+        headers, content = {}, None
+        if body is not None:
+            headers = {"Content-Type": CBOR_CONTENT_TYPE, "Content-Length": str(len(body))}
+            content = _in_pieces(body)
+        async with self._client.stream(method, url, content=content, headers=headers) as response:
             return Answer(
                 status=response.status_code,
                 content_type=response.headers.get("Content-Type", ""),
@@ -221,6 +228,11 @@ def _tls_context(url: str) -> ssl.SSLContext | bool:
     if url.lower().startswith("https:"):
         return True
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:
+    for offset in range(0, len(body), PIECE_BYTES):
+        yield body[offset : offset + PIECE_BYTES]
 
 
 def _reason(error: Exception) -> str:

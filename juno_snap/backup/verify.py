@@ -35,6 +35,8 @@ class Verification:
     backup: Backup
     findings: tuple[Finding, ...]
     remarks: tuple[str, ...]
+    digests: tuple[tuple[str, bytes], ...]
+    """The SHA-256 that each file has."""
 
     @property
     def is_sound(self) -> bool:
@@ -70,6 +72,7 @@ def verify_backup(path: Path, *, observer: Observer = ignore_events) -> Verifica
     total_bytes = sum(each.size_bytes for each in backup.files)
     done_bytes = 0
     findings: list[Finding] = []
+    digests = []
     for expected in backup.files:
         running, size = hashlib.sha256(), 0
         for block in blocks(path, expected.name):
@@ -78,12 +81,14 @@ def verify_backup(path: Path, *, observer: Observer = ignore_events) -> Verifica
             done_bytes += len(block)
             told = BytesMoved(what="verify", done_bytes=done_bytes, total_bytes=total_bytes)
             observer(told)
+        digests.append((expected.name, running.digest()))
         findings += _compared(expected, running.digest(), size)
     findings += _contradictions(backup)
     return Verification(
         backup=backup,
         findings=tuple(findings),
         remarks=(*backup.remarks, *_strangers(backup)),
+        digests=tuple(digests),
     )
 
 

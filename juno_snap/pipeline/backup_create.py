@@ -3,7 +3,8 @@
 Decisions:
 
 * A directory that was begun decides which snapshot it is for: whoever asks again with the same
-  directory goes on with that snapshot and takes no new one.
+  directory goes on with that snapshot and takes no new one. Until a directory is begun, a snapshot
+  that is taken for a backup is noted as such, and the next backup of the module goes on with it.
 * Before a snapshot is taken, and the module stopped for it, the target is looked at: it can be
   written, holds nothing of others, and its disk has the room.
 * The snapshot on the network goes, where that was asked for, only after the backup was read again
@@ -26,14 +27,16 @@ from juno_snap.backup.writer import begun_description
 from juno_snap.errors import BackupError, InputError, NotFoundError, PreconditionError
 from juno_snap.events import Notice, Observer, ignore_events
 from juno_snap.files import make_private_folders
-from juno_snap.ids import Principal, SnapshotId
+from juno_snap.ids import SNAPSHOT_ID_MIN_BYTES, Principal, SnapshotId
 from juno_snap.pipeline.costs import snapshot_size_bytes
-from juno_snap.pipeline.create import prepare_create, run_create
+from juno_snap.pipeline.create import PreparedCreate, prepare_create, run_create
 from juno_snap.pipeline.download import download_snapshot
 from juno_snap.pipeline.notes import note_of
-from juno_snap.pipeline.report import SCHEMA, Json
+from juno_snap.pipeline.program import Program
+from juno_snap.pipeline.report import SCHEMA, Json, rfc3339
 from juno_snap.pipeline.request import STOP_TIMEOUT_SECONDS
 from juno_snap.pipeline.resolve import resolve_snapshot
+from juno_snap.pipeline.resume import resume
 from juno_snap.pipeline.snapshots import check_may_go, delete_snapshots, list_snapshots
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.units import NS_PER_MS
@@ -91,6 +94,49 @@ class MadeBackup:
         }
 
 
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupPlan:
+    """What ``make_backup`` would do; nothing has been changed."""
+
+    module: Principal
+    path: Path
+    """Where it would lie, or the folder in which it would get one of its own."""
+    snapshot: SnapshotId | None
+    """None: one would be taken."""
+    taking: PreparedCreate | None
+
+    def to_json(self) -> Json:
+        """The document of ``backup create --dry-run``."""
+        return {
+            "schema": SCHEMA,
+            "plan": {
+                "module": str(self.module),
+                "path": str(self.path),
+                "snapshot": None if self.snapshot is None else str(self.snapshot),
+                **({} if self.taking is None else self.taking.plan.outline.to_json()),
+            },
+        }
+
+
+async def plan_backup(
+    workspace: Workspace,
+    module: Principal,
+    request: BackupRequest,
+    *,
+    observer: Observer = ignore_events,
+) -> BackupPlan:
+    """Look at the target and the module; raises what ``make_backup`` raises before it acts."""
+    snapshot, folder = await _begun(workspace, module, request)
+    taking = None
+    if request.which is not None:
+        snapshot = await _named(workspace, module, request)
+    elif snapshot is None:
+        taking = await _prepare_take(workspace, module, request, observer)
+    path = folder or _own_folder(workspace, module)
+    return BackupPlan(module=module, path=path, snapshot=snapshot, taking=taking)
+
+
 async def make_backup(
     workspace: Workspace,
     module: Principal,
@@ -110,7 +156,7 @@ async def make_backup(
         Others: See ``conduct``, where a snapshot is taken.
     """
     began_ns = workspace.clock.monotonic_ns()
-    begun, folder = _begun(workspace, module, request)
+    begun, folder = await _begun(workspace, module, request)
     took = begun is None and request.which is None
     if begun is not None and request.which is None:
         snapshot = begun
@@ -121,7 +167,7 @@ async def make_backup(
         snapshot = await _named(workspace, module, request)
     target = request.directory or _own_folder(workspace, module) / str(snapshot)
     working = _working(target) if request.layout == "juno" else folder or target
-    if request.layout != "juno" or not (working / MANIFEST).exists():
+    if not (working / MANIFEST).exists():
         await download_snapshot(workspace, module, snapshot, working, observer=observer)
     remarks: tuple[str, ...] = ()
     if request.layout == "juno":
@@ -153,7 +199,7 @@ def _own_folder(workspace: Workspace, module: Principal) -> Path:
     return workspace.state / BACKUPS_FOLDER / str(module)
 
 
-def _begun(
+async def _begun(
     workspace: Workspace, module: Principal, request: BackupRequest
 ) -> tuple[SnapshotId | None, Path | None]:
     """The snapshot whose backup was begun, and the folder it is in; or where one is to be begun."""
@@ -161,6 +207,8 @@ def _begun(
         is_juno = request.layout == "juno"
         folder = _working(request.directory) if is_juno else request.directory
         said = _begun_in(folder)
+        if said is None and request.deletes_snapshot:
+            said = await _finished_in(workspace, module, folder)
         if said is None:
             _check_target(request.directory)
             return None, folder
@@ -184,6 +232,15 @@ def _begun(
     return None, None
 
 
+async def _finished_in(workspace: Workspace, module: Principal, folder: Path) -> Description | None:
+    """What a whole backup is of, if its snapshot is still there and has only to be deleted."""
+    if not (folder / MANIFEST).exists():
+        return None
+    said = open_backup(folder).description
+    there = {each.id for each in (await list_snapshots(workspace, module)).snapshots}
+    return said if said.module == module and said.snapshot in there else None
+
+
 def _begun_in(folder: Path) -> Description | None:
     """What a folder is for; a working copy that is whole counts: it has to be converted yet."""
     if (folder / MANIFEST).exists() and folder.name.startswith("."):
@@ -197,6 +254,13 @@ def _check_target(directory: Path) -> None:
     Raises:
         BackupError: It may not be written, or has files.
     """
+    if (directory / MANIFEST).exists():
+        raise BackupError(
+            f"{directory} is a backup that is finished",
+            path=str(directory),
+            code="backup-finished",
+            hint="name another directory, or none",
+        )
     parent = next(each for each in (directory, *directory.absolute().parents) if each.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         raise BackupError(
@@ -221,13 +285,10 @@ async def _take(
     folder: Path | None,
     observer: Observer,
 ) -> SnapshotId:
-    prepared = await prepare_create(
-        workspace,
-        module,
-        stop=request.stops,
-        stop_timeout_seconds=request.stop_timeout_seconds,
-        observer=observer,
-    )
+    taken = await _taken_before(workspace, module, observer)
+    if taken is not None:
+        return taken
+    prepared = await _prepare_take(workspace, module, request, observer)
     place = (folder or _own_folder(workspace, module)).absolute()
     there = next(each for each in (place, *place.parents) if each.exists())
     needed, free = snapshot_size_bytes(prepared.seen.status), shutil.disk_usage(there).free
@@ -244,16 +305,60 @@ async def _take(
     return report.snapshot.id
 
 
-async def _named(workspace: Workspace, module: Principal, request: BackupRequest) -> SnapshotId:
+async def _prepare_take(
+    workspace: Workspace, module: Principal, request: BackupRequest, observer: Observer
+) -> PreparedCreate:
+    return await prepare_create(
+        workspace,
+        module,
+        stop=request.stops,
+        stop_timeout_seconds=request.stop_timeout_seconds,
+        purpose="backup",
+        observer=observer,
+    )
+
+
+async def _taken_before(
+    workspace: Workspace, module: Principal, observer: Observer
+) -> SnapshotId | None:
+    """The snapshot that a process took for a backup and came no further."""
+    for record in workspace.journal.unfinished(workspace.root_key, module):
+        save = Program.from_json(record.begun.program).save
+        if save is not None and save.purpose == "backup":
+            await resume(workspace, operation=record.begun.id, observer=observer)
+    marked = {note.id for note in workspace.notes(module).values() if note.purpose == "backup"}
+    if not marked:
+        return None
     listed = await list_snapshots(workspace, module)
-    text = request.which or "latest"
-    found = resolve_snapshot(text, listed.snapshots, notes=listed.notes, module=module)
-    if note_of(listed.notes, found.id).purpose == "upload":
+    for each in reversed(listed.snapshots):
+        if each.id in marked:
+            text = f"going on with snapshot {each.id}, which was taken for a backup of this module"
+            observer(Notice(text=f"{text} on {rfc3339(each.taken_at_ns)}"))
+            return each.id
+    return None
+
+
+async def _named(workspace: Workspace, module: Principal, request: BackupRequest) -> SnapshotId:
+    text, notes = request.which or "latest", workspace.notes(module)
+    found = _whole_id(text, module)
+    if found is None:
+        listed = await list_snapshots(workspace, module)
+        found = resolve_snapshot(text, listed.snapshots, notes=notes, module=module).id
+    if note_of(notes, found).purpose == "upload":
         raise NotFoundError(
-            f"snapshot {found.id} is half uploaded: there is nothing to back up yet",
+            f"snapshot {found} is half uploaded: there is nothing to back up yet",
             code="snapshot-unfinished",
             hint="finish the backup restore that began it, or delete it",
         )
     if request.deletes_snapshot:
-        check_may_go([found.id], listed.notes, force=False)
-    return found.id
+        check_may_go([found], notes, force=False)
+    return found
+
+
+def _whole_id(text: str, module: Principal) -> SnapshotId | None:
+    """A snapshot that is named by all of its id; whether it is there shows when it is read."""
+    try:
+        named = SnapshotId.parse(text.strip())
+    except InputError:
+        return None
+    return named if named.raw[SNAPSHOT_ID_MIN_BYTES:] == module.raw else None

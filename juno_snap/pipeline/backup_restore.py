@@ -12,7 +12,7 @@ from typing import Final, final
 from juno_snap.backup.reader import Backup
 from juno_snap.backup.verify import verify_backup
 from juno_snap.errors import InputError, NotFoundError
-from juno_snap.events import Observer, ignore_events
+from juno_snap.events import Notice, Observer, ignore_events
 from juno_snap.ids import Principal, SnapshotId
 from juno_snap.pipeline.backup_restore_plan import (
     gives_way_before_load,
@@ -93,6 +93,8 @@ class Uploaded:
     replaced: SnapshotId | None
     loaded: RestoreReport | None
     """None: it was not to be loaded, or had been before."""
+    loaded_before: str | None = None
+    """The operation of a process that was interrupted after it had loaded the snapshot."""
 
     def to_json(self) -> Json:
         """The document of ``backup restore``."""
@@ -103,10 +105,16 @@ class Uploaded:
             "module": str(self.module),
             "snapshot": str(self.snapshot),
             "replaced": [] if self.replaced is None else [str(self.replaced)],
-            "operation": None if loaded is None else loaded.facts.operation,
-            "outcome": "uploaded" if loaded is None else loaded.outcome,
+            "operation": self.loaded_before if loaded is None else loaded.facts.operation,
+            "outcome": self._outcome,
             "safety_snapshot": None if safety is None else str(safety),
         }
+
+    @property
+    def _outcome(self) -> str:
+        if self.loaded is not None:
+            return self.loaded.outcome
+        return "uploaded" if self.loaded_before is None else "restored"
 
 
 async def prepare_upload(
@@ -128,7 +136,7 @@ async def prepare_upload(
     verification = verify_backup(request.path, observer=observer)
     verification.require_sound()
     backup = verification.backup
-    found = survey(backup)
+    found = survey(verification)
     progress = UploadProgress(
         workspace.state, root_key=workspace.root_key, module=module, content=found.content
     )
@@ -180,29 +188,45 @@ async def run_upload(
             backup=prepared.backup,
             survey=prepared.survey,
             progress=progress,
+            seen=tuple(each.id for each in prepared.seen.snapshots),
             reads_all_back=prepared.replaced is not None,
             observer=observer,
         )
         snapshot = await upload.run()
     loaded, replaced = None, prepared.replaced
-    if request.loads and not _was_loaded(workspace, module, snapshot):
+    before = _loaded_before(workspace, module, snapshot) if request.loads else None
+    if before is not None:
+        observer(Notice(text=f"operation {before} has loaded it before: it is not loaded again"))
+    elif request.loads:
         there = await workspace.client.list_canister_snapshots(module)
         if replaced is not None and gives_way_before_load(there, replaced):
             await delete_snapshots(workspace, module, [replaced])
             replaced = None
-        restore = await prepare_restore(
-            workspace,
-            module,
-            str(snapshot),
-            discard_current=request.discards_current,
-            stop_timeout_seconds=request.stop_timeout_seconds,
-            observer=observer,
-        )
-        loaded = await run_restore(workspace, restore, observer=observer)
+        loaded = await _load(workspace, prepared, snapshot, observer)
     if replaced is not None:
         await delete_snapshots(workspace, module, [replaced])
     progress.forget()
-    return Uploaded(module=module, snapshot=snapshot, replaced=prepared.replaced, loaded=loaded)
+    return Uploaded(
+        module=module,
+        snapshot=snapshot,
+        replaced=prepared.replaced,
+        loaded=loaded,
+        loaded_before=before,
+    )
+
+
+async def _load(
+    workspace: Workspace, prepared: PreparedUpload, snapshot: SnapshotId, observer: Observer
+) -> RestoreReport:
+    restore = await prepare_restore(
+        workspace,
+        prepared.seen.module,
+        str(snapshot),
+        discard_current=prepared.request.discards_current,
+        stop_timeout_seconds=prepared.request.stop_timeout_seconds,
+        observer=observer,
+    )
+    return await run_restore(workspace, restore, observer=observer)
 
 
 def _still_there(seen: Observation, progress: UploadProgress) -> SnapshotId | None:
@@ -213,16 +237,16 @@ def _still_there(seen: Observation, progress: UploadProgress) -> SnapshotId | No
     return progress.snapshot
 
 
-def _was_loaded(workspace: Workspace, module: Principal, snapshot: SnapshotId) -> bool:
-    """Whether a process that was interrupted afterwards has loaded it."""
+def _loaded_before(workspace: Workspace, module: Principal, snapshot: SnapshotId) -> str | None:
+    """The operation of a process that was interrupted after it had loaded the snapshot."""
     history = workspace.journal.history(
         root_key=workspace.root_key, module=module, limit=HISTORY_READ
     )
     for record in history:
         change = Program.from_json(record.begun.program).change
         if isinstance(change, LoadChange) and change.snapshot == snapshot:
-            return record.outcome == "restored"
-    return False
+            return record.begun.id if record.outcome == "restored" else None
+    return None
 
 
 def _replaced(

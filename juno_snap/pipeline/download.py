@@ -1,19 +1,29 @@
 """Reading a snapshot off the chain straight to disk.
 
 Reading is done by update calls, which change nothing: one whose outcome is unknown is made anew.
+What has arrived is written and hashed by a thread of its own, so that the network does not wait for
+the disk.
 """
 
+import asyncio
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import final
 
 from juno_snap.backup.layout import Slice
 from juno_snap.backup.model import Description
 from juno_snap.backup.reader import Backup
 from juno_snap.backup.writer import BackupWriter
-from juno_snap.errors import InputError
+from juno_snap.errors import InputError, NotFoundError, RejectedError
 from juno_snap.events import BytesMoved, Observer, ignore_events
 from juno_snap.ids import Principal, SnapshotId
+from juno_snap.management.types import SnapshotMetadata
+from juno_snap.pipeline import codes
 from juno_snap.pipeline.notes import note_of
+from juno_snap.pipeline.observe import explained
 from juno_snap.pipeline.resolve import resolve_snapshot
 from juno_snap.pipeline.snapshot_content import described, differences
 from juno_snap.pipeline.snapshots import list_snapshots
@@ -35,15 +45,11 @@ async def download_snapshot(
     Memory is bounded by what is under way at a time, not by the size of the snapshot.
 
     Raises:
-        RejectedError: The network refused, for example because the snapshot is gone.
+        NotFoundError: There is no such module, or the snapshot is gone.
+        RejectedError: The network refused.
         BackupError, LockedError: See ``BackupWriter``.
     """
-    client, clock = workspace.client, workspace.clock
-    metadata = await persistently(
-        lambda: client.read_canister_snapshot_metadata(module, snapshot),
-        clock=clock,
-        observer=observer,
-    )
+    metadata = await _metadata(workspace, module, snapshot, observer)
     note = note_of(workspace.notes(module), snapshot)
     description = Description(
         module=module,
@@ -56,12 +62,37 @@ async def download_snapshot(
         made_by=f"juno-snap {__version__}",
     )
     with BackupWriter(directory, description) as writer:
-        jobs = _jobs(workspace, module, snapshot, writer, observer)
-        _tell(writer, observer)
-        await in_window(client.agent, jobs)
-        # What was written out of turn is read again; a slice that is gone by then is read anew.
-        await in_window(client.agent, _jobs(workspace, module, snapshot, writer, observer))
+        if note.purpose == "backup":  # the directory belongs to it from now on
+            mark = replace(note, purpose="user")
+            workspace.journal.note(workspace.root_key, module, mark)
+        reading = _Reading(workspace, module, snapshot, writer, observer)
+        reading.tell()
+        # The thread has ended before the writer lets go of its files.
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            await in_window(workspace.client.agent, reading.jobs(thread))
+            # What was written out of turn is read again; a slice that is gone is fetched anew.
+            await in_window(workspace.client.agent, reading.jobs(thread))
         writer.finish()
+
+
+async def _metadata(
+    workspace: Workspace, module: Principal, snapshot: SnapshotId, observer: Observer
+) -> SnapshotMetadata:
+    try:
+        return await persistently(
+            lambda: workspace.client.read_canister_snapshot_metadata(module, snapshot),
+            clock=workspace.clock,
+            observer=observer,
+        )
+    except RejectedError as error:
+        if error.error_code != codes.SNAPSHOT_NOT_FOUND:
+            raise explained(error, module) from error
+        raise NotFoundError(
+            f"module {module} has no snapshot {snapshot}",
+            code="snapshot-not-found",
+            hint="juno-snap snapshot list shows those that are there; a backup that was begun of "
+            "one that is gone cannot be finished",
+        ) from error
 
 
 async def differences_to_chain(
@@ -87,51 +118,55 @@ async def differences_to_chain(
     return tuple(differences(described(there), ours, is_copy=False))
 
 
-def _jobs(
-    workspace: Workspace,
-    module: Principal,
-    snapshot: SnapshotId,
-    writer: BackupWriter,
-    observer: Observer,
-) -> Iterator[Job]:
-    client, clock = workspace.client, workspace.clock
+@final
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One snapshot on its way into one directory."""
 
-    def reading(wanted: Slice) -> Job:
-        async def job() -> None:
-            data = await persistently(
-                lambda: client.read_canister_snapshot_data(
-                    module,
-                    snapshot,
-                    part=wanted.part,
-                    offset_bytes=wanted.offset,
-                    size_bytes=wanted.size,
-                ),
-                clock=clock,
-                observer=observer,
-            )
-            writer.write_slice(wanted.part, wanted.offset, data)
-            _tell(writer, observer)
+    workspace: Workspace
+    module: Principal
+    snapshot: SnapshotId
+    writer: BackupWriter
+    observer: Observer
 
-        return job
+    def jobs(self, thread: Executor) -> Iterator[Job]:
+        """A call for each piece that has not arrived; ``thread`` writes it down."""
+        for chunk_hash in self.writer.missing_chunks():
+            yield partial(self._bring_chunk, chunk_hash, thread)
+        for piece in self.writer.missing():
+            yield partial(self._bring_slice, piece, thread)
 
-    def reading_chunk(chunk_hash: bytes) -> Job:
-        async def job() -> None:
-            data = await persistently(
-                lambda: client.read_canister_snapshot_chunk(module, snapshot, chunk_hash),
-                clock=clock,
-                observer=observer,
-            )
-            writer.write_chunk(chunk_hash, data)
+    def tell(self) -> None:
+        """How far it has come."""
+        done, total = self.writer.done_bytes, self.writer.total_bytes
+        self.observer(BytesMoved(what="download", done_bytes=done, total_bytes=total))
 
-        return job
+    async def _bring_slice(self, piece: Slice, thread: Executor) -> None:
+        client, module, snapshot = self.workspace.client, self.module, self.snapshot
+        data = await persistently(
+            lambda: client.read_canister_snapshot_data(
+                module,
+                snapshot,
+                part=piece.part,
+                offset_bytes=piece.offset,
+                size_bytes=piece.size,
+            ),
+            clock=self.workspace.clock,
+            observer=self.observer,
+        )
+        write = self.writer.write_slice
+        await asyncio.get_running_loop().run_in_executor(
+            thread, write, piece.part, piece.offset, data
+        )
+        self.tell()
 
-    for chunk_hash in writer.missing_chunks():
-        yield reading_chunk(chunk_hash)
-    for wanted in writer.missing():
-        yield reading(wanted)
-
-
-def _tell(writer: BackupWriter, observer: Observer) -> None:
-    observer(
-        BytesMoved(what="download", done_bytes=writer.done_bytes, total_bytes=writer.total_bytes)
-    )
+    async def _bring_chunk(self, chunk_hash: bytes, thread: Executor) -> None:
+        client, module, snapshot = self.workspace.client, self.module, self.snapshot
+        data = await persistently(
+            lambda: client.read_canister_snapshot_chunk(module, snapshot, chunk_hash),
+            clock=self.workspace.clock,
+            observer=self.observer,
+        )
+        await asyncio.get_running_loop().run_in_executor(
+            thread, self.writer.write_chunk, chunk_hash, data
+        )

@@ -13,10 +13,13 @@ Decisions:
 * A snapshot is noted in the journal as ``upload`` until it was read back, then as a person's.
 """
 
+import asyncio
 import hashlib
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar, final
 
 from juno_snap.agent.submission import CertifiedReply, PreparedCall
@@ -24,6 +27,7 @@ from juno_snap.backup.layout import Slice
 from juno_snap.backup.model import PARTS
 from juno_snap.backup.places import damaged
 from juno_snap.backup.reader import Backup
+from juno_snap.backup.verify import Verification
 from juno_snap.errors import (
     JunoSnapError,
     OutcomeUnknownError,
@@ -57,7 +61,7 @@ class Survey:
     """What a backup comes to when it is sent."""
 
     content: bytes
-    """SHA-256 over all that travels."""
+    """SHA-256 over the digests of all files: another backup has another one."""
     slices: tuple[tuple[Slice, int], ...]
     """Those to be sent, each with its CRC-32."""
     chunk_bytes: int
@@ -68,27 +72,21 @@ class Survey:
         return sum(each.size for each, _ in self.slices)
 
 
-def survey(backup: Backup) -> Survey:
-    """Read all of a backup once.
+def survey(verification: Verification) -> Survey:
+    """Read once more what has just been verified.
 
     Raises:
         BackupError: It cannot be read.
     """
-    metadata = upload_of(backup.description.metadata)
-    running = hashlib.sha256(repr(metadata).encode())
-    for each in backup.description.metadata.globals:
-        running.update(each.bits)
+    backup = verification.backup
     slices = []
     for part in PARTS:
         for piece in backup.slices(part):
             data = backup.read(part, piece.offset, piece.size)
-            running.update(data)
             if part == "wasm_module" or data.count(0) != len(data):
                 slices.append((piece, zlib.crc32(data)))
-    for chunk_hash in backup.chunks:
-        running.update(chunk_hash)
     return Survey(
-        content=running.digest(),
+        content=hashlib.sha256(repr(verification.digests).encode()).digest(),
         slices=tuple(slices),
         chunk_bytes=sum(each.size for each in backup.chunks.values()),
     )
@@ -104,6 +102,8 @@ class Upload:
     backup: Backup
     survey: Survey
     progress: UploadProgress
+    seen: tuple[SnapshotId, ...]
+    """The snapshots that the module had when the plan was made."""
     reads_all_back: bool
     observer: Observer
 
@@ -121,7 +121,8 @@ class Upload:
         if self.progress.is_complete:
             return snapshot
         self._note(SnapshotNote(id=snapshot, purpose="upload"))
-        await in_window(self.workspace.client.agent, self._jobs(snapshot))
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            await in_window(self.workspace.client.agent, self._jobs(snapshot, thread))
         await self._read_back(snapshot)
         self._note(SnapshotNote(id=snapshot, purpose="user"))
         self.progress.complete()
@@ -136,10 +137,9 @@ class Upload:
                 self.progress.made(made)
                 return made
         client = self.workspace.client
-        listed = await client.list_canister_snapshots(self.module)
         upload = upload_of(self.backup.description.metadata)
         prepared = client.prepare(upload_metadata_call(self.module, upload, replace=None))
-        self.progress.begin(prepared, (each.id for each in listed))
+        self.progress.begin(prepared, self.seen)
         try:
             reply = await client.agent.submit(prepared)
         except (RejectedError, TransportError) as error:
@@ -182,7 +182,7 @@ class Upload:
                     return each.id
         return None
 
-    def _jobs(self, snapshot: SnapshotId) -> Iterator[Job]:
+    def _jobs(self, snapshot: SnapshotId, thread: Executor) -> Iterator[Job]:
         sent = self.progress.sent()
         total_bytes = self.survey.data_bytes
         done_bytes = sum(
@@ -196,7 +196,9 @@ class Upload:
 
         def sending(piece: Slice, crc: int) -> Job:
             async def job() -> None:
-                await self._persistently(lambda: self._send(self._slice_call(snapshot, piece, crc)))
+                await self._persistently(
+                    lambda: self._send(thread, lambda: self._slice_call(snapshot, piece, crc))
+                )
                 self.progress.note_sent(piece.part, piece.offset, crc)
                 tell(piece.size)
 
@@ -205,9 +207,7 @@ class Upload:
         def sending_chunk(chunk_hash: bytes) -> Job:
             async def job() -> None:
                 await self._persistently(
-                    lambda: self._send(
-                        upload_chunk_call(self.module, snapshot, self.backup.chunk(chunk_hash))
-                    )
+                    lambda: self._send(thread, lambda: self._chunk_call(snapshot, chunk_hash))
                 )
 
             return job
@@ -227,44 +227,48 @@ class Upload:
             self.module, snapshot, data, part=piece.part, offset_bytes=piece.offset
         )
 
-    async def _send(self, call: ManagementCall) -> CertifiedReply:
-        """Sends; while the answer is awaited only the signed bytes are held."""
-        prepared = self.workspace.client.prepare(call)
-        del call
-        return await self.workspace.client.agent.submit(prepared)
+    def _chunk_call(self, snapshot: SnapshotId, chunk_hash: bytes) -> ManagementCall:
+        return upload_chunk_call(self.module, snapshot, self.backup.chunk(chunk_hash))
+
+    async def _send(self, thread: Executor, make: Callable[[], ManagementCall]) -> CertifiedReply:
+        """Reads, signs and sends; while the answer is awaited only the signed bytes are held."""
+        client = self.workspace.client
+        loop = asyncio.get_running_loop()
+        prepared = await loop.run_in_executor(thread, lambda: client.prepare(make()))
+        return await client.agent.submit(prepared)
 
     async def _read_back(self, snapshot: SnapshotId) -> None:
         client = self.workspace.client
-        there = await self._persistently(
-            lambda: client.read_canister_snapshot_metadata(self.module, snapshot)
-        )
-        for text in differences(described(there), self.backup.description.metadata, is_copy=True):
-            raise _differs(snapshot, text)
         pieces = tuple(self._pieces_to_read())
         total_bytes, done_bytes = sum(each.size for each in pieces), 0
 
-        def reading(piece: Slice) -> Job:
-            async def job() -> None:
-                nonlocal done_bytes
-                data = await self._persistently(
-                    lambda: client.read_canister_snapshot_data(
-                        self.module,
-                        snapshot,
-                        part=piece.part,
-                        offset_bytes=piece.offset,
-                        size_bytes=piece.size,
-                    )
+        async def read_metadata() -> None:
+            there = described(
+                await self._persistently(
+                    lambda: client.read_canister_snapshot_metadata(self.module, snapshot)
                 )
-                if data != self.backup.read(piece.part, piece.offset, piece.size):
-                    raise _differs(snapshot, f"{piece.part} differs near byte {piece.offset}")
-                done_bytes += piece.size
-                self.observer(
-                    BytesMoved(what="read back", done_bytes=done_bytes, total_bytes=total_bytes)
+            )
+            for text in differences(there, self.backup.description.metadata, is_copy=True):
+                raise _differs(snapshot, text)
+
+        async def read(piece: Slice) -> None:
+            nonlocal done_bytes
+            data = await self._persistently(
+                lambda: client.read_canister_snapshot_data(
+                    self.module,
+                    snapshot,
+                    part=piece.part,
+                    offset_bytes=piece.offset,
+                    size_bytes=piece.size,
                 )
+            )
+            if data != self.backup.read(piece.part, piece.offset, piece.size):
+                raise _differs(snapshot, f"{piece.part} differs near byte {piece.offset}")
+            done_bytes += piece.size
+            told = BytesMoved(what="read back", done_bytes=done_bytes, total_bytes=total_bytes)
+            self.observer(told)
 
-            return job
-
-        await in_window(client.agent, map(reading, pieces))
+        await in_window(client.agent, [read_metadata, *(partial(read, each) for each in pieces)])
 
     def _pieces_to_read(self) -> Iterator[Slice]:
         for part in PARTS:

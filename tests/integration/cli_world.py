@@ -59,10 +59,10 @@ def child_command(*words) -> list[str]:
     return [sys.executable, "-m", "juno_snap", *map(str, words)]
 
 
-def run_child(*words, cwd=None, stdin="") -> Ran:
+def run_child(*words, cwd=None, stdin="", program=(sys.executable, "-m", "juno_snap")) -> Ran:
     """The same as a child process, with this process' environment."""
     done = subprocess.run(
-        child_command(*words),
+        [*program, *map(str, words)],
         env=os.environ,
         cwd=cwd,
         input=stdin,

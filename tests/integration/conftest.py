@@ -7,10 +7,15 @@ from juno_snap.replica.server import run_replica
 
 
 @pytest.fixture(scope="module")
-def cli_replica(tmp_path_factory):
+def cli_log(tmp_path_factory):
+    """Gets a line for each request."""
+    return tmp_path_factory.mktemp("replica") / "requests.jsonl"
+
+
+@pytest.fixture(scope="module")
+def cli_replica(cli_log):
     """An ephemeral replica with a request log; one for the tests of a file."""
-    log = tmp_path_factory.mktemp("replica") / "requests.jsonl"
-    with run_replica(ReplicaOptions(seed="command line", request_log=log)) as running:
+    with run_replica(ReplicaOptions(seed="command line", request_log=cli_log)) as running:
         yield running
 
 

@@ -1,24 +1,27 @@
-"""Backups over the network: made, compared, restored, refused, and interrupted."""
+"""Backups over the network: made, compared, carried to the same module and to another."""
+
+import json
 
 import pytest
 
+from juno_snap.backup.layout import MANIFEST
 from juno_snap.backup.reader import open_backup
+from tests.integration.backup_world import (
+    READS,
+    backed_up,
+    called,
+    contents,
+    log_length,
+    snapshots_of,
+)
 from tests.integration.cli_world import (
     ask,
     create_store,
     documents,
     juno_snap,
+    refuse,
     write_sample,
 )
-
-
-def log_length(cli_log):
-    return len(cli_log.read_text(encoding="utf-8").splitlines())
-
-
-@pytest.fixture
-def log(cli_replica):
-    return cli_replica.options.request_log
 
 
 @pytest.fixture
@@ -27,10 +30,9 @@ def store(cli):
     return create_store(cli)
 
 
-def backed_up(module, folder, *words):
-    made = ask("backup", "create", "--module", module, "-o", folder, *words)["backup"]
-    assert made["path"] == str(folder)
-    return made
+def reset(cli, module):
+    wasm = write_sample(cli, "document_store_v1")
+    ask("upgrade", "--module", module, "-s", wasm, "--reset", "--no-snapshot", "--yes")
 
 
 def test_a_module_that_lost_everything_gets_its_data_back(cli, store):
@@ -39,16 +41,14 @@ def test_a_module_that_lost_everything_gets_its_data_back(cli, store):
     assert made["deleted_snapshot"] is True
     assert made["total_size_bytes"] == open_backup(cli / "copy").total_size_bytes
     assert ask("backup", "verify", cli / "copy")["verification"]["ok"] is True
-    assert ask("snapshot", "list", "--module", store)["snapshots"] == []
-    wasm = write_sample(cli, "document_store_v1")
-    ask("upgrade", "--module", store, "-s", wasm, "--reset", "--no-snapshot", "--yes")
+    assert snapshots_of(store) == []
+    reset(cli, store)
     assert documents(store) != before
 
     done = ask("backup", "restore", cli / "copy", "--module", store, "--yes")
     assert documents(store) == before
-    assert done["module"] == store
-    listed = ask("snapshot", "list", "--module", store)["snapshots"]
-    made_by = {each["id"]: each["made_by"] for each in listed}
+    assert (done["module"], done["outcome"]) == (store, "restored")
+    made_by = {each["id"]: each["made_by"] for each in snapshots_of(store)}
     assert made_by[done["snapshot"]] == "user"
     assert made_by[done["safety_snapshot"]].startswith("safety")
     assert ask("status", "--module", store)["status"] == "running"
@@ -63,3 +63,110 @@ def test_a_backup_goes_into_another_module(cli, store):
     assert "settings, controllers, cycles, logs" in ran.err
     ask("module", "start", "--module", other)
     assert documents(other) == documents(store)
+
+
+def test_a_backup_in_junos_layout_comes_back(cli, store):
+    before = documents(store)
+    backed_up(store, cli / "theirs", "--format", "juno")
+    assert open_backup(cli / "theirs").layout == "juno"
+    assert [each.name for each in cli.iterdir() if each.name.startswith(".")] == []
+    reset(cli, store)
+    ask("backup", "restore", cli / "theirs", "--module", store, "--yes")
+    assert documents(store) == before
+
+
+def test_without_a_directory_a_backup_lies_in_the_state_and_is_listed(cli, store):
+    made = ask("backup", "create", "--module", store)["backup"]
+    (listed,) = ask("backup", "list")["backups"]
+    assert (listed["path"], listed["snapshot"]) == (made["path"], made["snapshot"])
+    assert str(cli.parent / "state" / "backups") in made["path"]
+
+
+def test_a_backup_of_a_snapshot_that_is_there_takes_none(cli, store):
+    taken = ask("snapshot", "create", "--module", store, "--label", "before-2.0")["snapshot"]
+    for number, which in enumerate(("before-2.0", "latest", taken["id"], taken["id"][:18])):
+        made = backed_up(store, cli / f"{number}", "--snapshot", which)
+        assert (made["snapshot"], made["took_snapshot"]) == (taken["id"], False)
+    assert [each["id"] for each in snapshots_of(store)] == [taken["id"]]
+
+
+def test_download_and_upload_are_the_same_under_junos_names(cli, store):
+    taken = ask("snapshot", "create", "--module", store)["snapshot"]
+    ask("snapshot", "download", "latest", "--module", store, "-o", "copy")
+    before = ask("status", "--module", store)
+    done = ask("snapshot", "upload", "copy", "--module", store)
+    assert (done["outcome"], done["operation"]) == ("uploaded", None)
+    assert {each["id"] for each in snapshots_of(store)} == {taken["id"], done["snapshot"]}
+    after = ask("status", "--module", store)
+    assert (after["status"], after["module_hash"]) == (before["status"], before["module_hash"])
+    shown = ask("snapshot", "show", done["snapshot"], "--module", store)["snapshot"]
+    assert shown["wasm_hash"] == before["module_hash"]
+
+
+def test_an_upload_gives_the_old_one_up_only_after_reading_all_of_the_new_one(cli, cli_log, store):
+    old = backed_up(store, cli / "copy")["snapshot"]
+    begin = log_length(cli_log)
+    done = ask("snapshot", "upload", "copy", "--module", store, "--replace", old, "--yes")
+    assert [each["id"] for each in snapshots_of(store)] == [done["snapshot"]]
+    assert done["replaced"] == [old]
+    methods = called(cli_log, after=begin)
+    gone = methods.index("delete_canister_snapshot")
+    slices = sum(1 for part in ("wasm_module", "wasm_memory", "stable_memory")
+                 for _ in open_backup(cli / "copy").slices(part))  # fmt: skip
+    assert methods[:gone].count("read_canister_snapshot_data") == slices
+    last_sent = max(n for n, each in enumerate(methods) if each == "upload_canister_snapshot_data")
+    assert last_sent < methods.index("read_canister_snapshot_data")
+
+
+def test_a_backup_is_compared_with_its_snapshot_on_the_network(cli, store):
+    made = backed_up(store, cli / "copy")
+    words = ("backup", "verify", cli / "copy", "--against-chain")
+    assert ask(*words)["verification"]["ok"] is True
+    ask("module", "call", "set_document", '("c", "later")', "--module", store)
+    other = ask("snapshot", "create", "--module", store)["snapshot"]["id"]
+    ran = refuse(*words, "--snapshot", other)
+    assert (ran.code, ran.error["code"]) == (14, "backup-damaged")
+    assert "on the network" in ran.document["verification"]["findings"][0]["problem"]
+    ask("snapshot", "delete", made["snapshot"], "--module", store, "--yes")
+    assert refuse(*words).code == 4
+
+
+def test_a_dry_run_tells_and_changes_nothing(cli, cli_log, store):
+    backed_up(store, cli / "copy")
+    begin, before = log_length(cli_log), snapshots_of(store)
+    plan = ask("backup", "create", "--module", store, "-o", "new", "--dry-run")["plan"]
+    assert plan["snapshot"] is None
+    assert [each["name"] for each in plan["steps"]][1:3] == ["stop", "snapshot"]
+    assert not (cli / "new").exists()
+    plan = ask("backup", "restore", "copy", "--module", store, "--dry-run")["plan"]
+    assert [each["name"] for each in plan["steps"]] == [
+        *("observe", "upload", "read-back", "stop", "safety-snapshot", "load", "start")
+    ]
+    ingress = int(plan["cycles"]["ingress"])
+    assert ingress > 2_000 * plan["upload_bytes"] > 0
+    assert set(called(cli_log, after=begin)) <= READS
+    assert snapshots_of(store) == before
+
+
+def test_a_restore_is_asked_for_where_nobody_can_answer(cli, cli_log, store):
+    backed_up(store, cli / "copy")
+    begin = log_length(cli_log)
+    ran = refuse("backup", "restore", "copy", "--module", store)
+    assert (ran.code, "--yes" in json.dumps(ran.error)) == (5, True)
+    assert set(called(cli_log, after=begin)) <= READS
+
+
+def test_a_backup_that_is_finished_is_not_made_again_but_its_snapshot_is_deleted(cli, store):
+    made = backed_up(store, cli / "copy")
+    before = contents(cli / "copy")
+    assert MANIFEST in before
+    ran = refuse("backup", "create", "--module", store, "-o", cli / "copy")
+    assert (ran.code, ran.error["code"]) == (14, "backup-finished")
+    assert [each["id"] for each in snapshots_of(store)] == [made["snapshot"]]
+    again = backed_up(store, cli / "copy", "--delete-snapshot")
+    assert (again["took_snapshot"], again["deleted_snapshot"]) == (False, True)
+    assert snapshots_of(store) == []
+    assert contents(cli / "copy") == before
+    assert (
+        refuse("backup", "create", "--module", store, "-o", "copy", "--delete-snapshot").code == 14
+    )

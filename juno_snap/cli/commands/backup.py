@@ -34,7 +34,6 @@ group.command("restore")(backup_network.restore)
 
 Document = dict[str, object]
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of one backup.")]
-"""In the state directory: where backups lie unless somebody says otherwise."""
 
 
 def register(app: typer.Typer, name: str, line: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.console import Group, RenderableType
 
 from juno_snap.backup.reader import Backup
 from juno_snap.cli.operations import announce, outline_table, reading, reported
@@ -15,7 +16,13 @@ from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, s
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, size
 from juno_snap.cli.wiring import connect
-from juno_snap.pipeline.backup_create import BackupRequest, MadeBackup, make_backup
+from juno_snap.pipeline.backup_create import (
+    BackupPlan,
+    BackupRequest,
+    MadeBackup,
+    make_backup,
+    plan_backup,
+)
 from juno_snap.pipeline.backup_restore import (
     Uploaded,
     UploadRequest,
@@ -76,6 +83,7 @@ class LoadOptions:
 def create(
     common: CommonOptions,
     module: ModuleOptions,
+    change: ChangeOptions,
     options: CreateOptions,
     out: Out = None,
     layout: Layout = "icp",
@@ -84,6 +92,7 @@ def create(
     _create(
         common,
         module,
+        change,
         BackupRequest(
             directory=out,
             which=options.snapshot,
@@ -98,12 +107,13 @@ def create(
 def download(
     common: CommonOptions,
     module: ModuleOptions,
+    change: ChangeOptions,
     which: Annotated[str, typer.Argument(metavar="[ID|LABEL|latest|oldest]")] = "latest",
     out: Out = None,
     layout: Layout = "icp",
 ) -> None:
     """Copy a snapshot off the chain; the same as ``backup create --snapshot``."""
-    _create(common, module, BackupRequest(directory=out, which=which, layout=layout))
+    _create(common, module, change, BackupRequest(directory=out, which=which, layout=layout))
 
 
 @spread
@@ -159,18 +169,28 @@ def compare_with_chain(
     return session.run(work())
 
 
-def _create(common: CommonOptions, module: ModuleOptions, request: BackupRequest) -> None:
+def _create(
+    common: CommonOptions, module: ModuleOptions, change: ChangeOptions, request: BackupRequest
+) -> None:
     session = Session(common)
 
-    async def work() -> MadeBackup:
-        async with connect(session, changes=True) as connection:
+    async def work() -> MadeBackup | None:
+        async with connect(session, changes=True, dry_run=change.dry_run) as connection:
             choice = await connection.module(module)
             workspace = connection.workspace(choice)
             with session.output.watch() as observer:
-                made = make_backup(workspace, choice.id, request, observer=observer)
-                return await reported(session, made)
+                if change.dry_run:
+                    planning = plan_backup(workspace, choice.id, request, observer=observer)
+                    plan = await reading(planning)
+                else:
+                    made = make_backup(workspace, choice.id, request, observer=observer)
+                    return await reported(session, made)
+            session.output.show(plan.to_json(), lambda: _plan_table(plan))
+            return None
 
     made = session.run(work())
+    if made is None:
+        return
     rows = [
         ("path", made.backup.path),
         ("module", made.module),
@@ -180,6 +200,17 @@ def _create(common: CommonOptions, module: ModuleOptions, request: BackupRequest
         *(("remark", each) for each in made.remarks),
     ]
     session.output.report(made.to_json(), lambda: facts(rows))
+
+
+def _plan_table(plan: BackupPlan) -> RenderableType:
+    rows = [
+        ("path", plan.path),
+        ("module", plan.module),
+        ("snapshot", plan.snapshot or "a new one"),
+    ]
+    if plan.taking is None:
+        return facts(rows)
+    return Group(facts(rows), outline_table(plan.taking.plan.outline))
 
 
 def _upload(

@@ -19,7 +19,8 @@ CallState: TypeAlias = Literal["open", "replied", "rejected", "not-executed", "s
 """``open``: no certified outcome is known. ``settled``: its own outcome was lost, the module's
 state showed what became of it."""
 
-SnapshotPurpose: TypeAlias = Literal["upgrade", "safety", "user", "rehearsal", "upload"]
+SnapshotPurpose: TypeAlias = Literal["upgrade", "safety", "user", "rehearsal", "upload", "backup"]
+"""``backup``: taken for one, and no directory is begun for it yet."""
 
 
 @final

@@ -155,6 +155,8 @@ class _Header:
         for method in self._methods:
             if not isinstance(method.resolved(), Func):
                 raise self._cursor.fault("a method of a service that is no function")
+        # They refer to this header, which would keep the whole message until the next collection.
+        self._readers.clear()
         return [self._reference().resolved() for _ in range(self._count())]
 
     def _count(self) -> int:
