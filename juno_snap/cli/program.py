@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "resume": "Bring an interrupted operation to its end.",
     "history": "What was done: operations, their steps, and what is unfinished.",
     "flow": "Run flows: steps that are stopped and go on where they were.",
+    "fleet": "Upgrade or back up many modules, in waves; goes on where it was cut.",
     "identity": "Who signs: list, show and import keys.",
     "config": "What is configured, and whether it makes sense.",
     "completion": "Completion of commands in your shell.",

@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, TypeAlias, TypeVar
 
 from juno_snap.agent.agent import Agent
-from juno_snap.agent.retry import growing_wait
 from juno_snap.clock import Clock
 from juno_snap.errors import OutcomeUnknownError, RejectedError, TransportError
 from juno_snap.events import Observer, Waiting
 from juno_snap.pipeline import codes
 from juno_snap.units import NS_PER_SECOND
+from juno_snap.waits import growing_wait
 
 T = TypeVar("T")
 Job: TypeAlias = Callable[[], Awaitable[None]]
