@@ -23,7 +23,7 @@ from juno_snap.juno.config import JunoConfig, id_of, is_code, problems_of
 from juno_snap.library.address import pinned_key
 from juno_snap.library.configured import operation_problems, programs
 from juno_snap.settings.identities import key_file_of
-from juno_snap.settings.model import Settings, Value
+from juno_snap.settings.model import Role, Settings, Value
 from juno_snap.settings.names import names_of_all_networks
 from juno_snap.settings.networks import LOCAL, Network, choose_network
 from juno_snap.settings.schema import looks_like_principal
@@ -174,7 +174,7 @@ def _values(settings: Settings, config: JunoConfig | None) -> Iterator[Value]:
             continue  # told of as a problem
 
 
-def _target_value(settings: Settings, config: JunoConfig | None, role: str) -> Iterator[Value]:
+def _target_value(settings: Settings, config: JunoConfig | None, role: Role) -> Iterator[Value]:
     entry = configured_target(settings, role)
     if entry is not None:
         key = f"modules.{entry.name}.canister"

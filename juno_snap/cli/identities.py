@@ -9,6 +9,7 @@ from juno_snap.agent.root_key import MAINNET_ROOT_KEY
 from juno_snap.errors import IdentityError, NotFoundError
 from juno_snap.juno.credentials.login import Login
 from juno_snap.juno.credentials.store import TokenStore, find_store, store_file
+from juno_snap.juno.credentials.token import TOKEN_VARIABLE
 from juno_snap.juno.credentials.tools import ToolKey, tool_key
 from juno_snap.library.address import pinned_key
 from juno_snap.settings.identities import (
@@ -26,7 +27,6 @@ from juno_snap.settings.networks import Network
 from juno_snap.settings.schema import ELSEWHERE_PATTERN
 from juno_snap.settings.sources import is_path
 
-TOKEN_VARIABLE: Final = "JUNO_TOKEN"  # noqa: S105  # the name of a variable
 STRONGER_THAN_TOKEN: Final = {"--identity", "JUNO_SNAP_IDENTITY"}
 HOW_TO_CHOOSE: Final = "say --identity NAME|PATH|anonymous, or set JUNO_SNAP_IDENTITY"
 

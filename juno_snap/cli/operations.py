@@ -1,7 +1,7 @@
 """What commands that run an operation share: showing plans and reports, asking before acting."""
 
 from collections.abc import Coroutine, Iterable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -29,17 +29,20 @@ from juno_snap.pipeline.report import (
 
 T = TypeVar("T")
 
+ENDED_BADLY: Final = (
+    OperationFailedError,
+    OperationRefusedError,
+    OperationUnknownError,
+    OperationCancelledError,
+)
+"""Errors that carry the report of an operation."""
+
 
 async def reported(session: Session, work: Coroutine[Any, Any, T]) -> T:
     """The result of ``work``; the report of an operation that ends badly is shown all the same."""
     try:
         return await work
-    except (
-        OperationFailedError,
-        OperationRefusedError,
-        OperationUnknownError,
-        OperationCancelledError,
-    ) as error:
+    except ENDED_BADLY as error:
         report = error.report
         session.output.report(report.to_json(), lambda: report_table(report))
         raise

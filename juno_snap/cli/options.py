@@ -10,15 +10,22 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Final, Literal, get_type_hints
 
 import typer
+
+if TYPE_CHECKING:
+    from juno_snap.settings.model import Role
 
 SHARED: Final = "Options of every command"
 MODULE: Final = "Which module"
 
 Target = Literal["satellite", "mission-control", "orbiter", "s", "m", "o"]
-SHORT_TARGETS: Final[Mapping[str, str]] = {"s": "satellite", "m": "mission-control", "o": "orbiter"}
+SHORT_TARGETS: "Final[Mapping[str, Role]]" = {
+    "s": "satellite",
+    "m": "mission-control",
+    "o": "orbiter",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

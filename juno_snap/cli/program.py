@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "status": "What a module is, holds and needs.",
     "snapshot": "Take, list, show, restore and delete module snapshots.",
     "backup": "Copies of snapshots off the chain: make, verify, restore, list, prune, convert.",
+    "releases": "Which releases of Juno's modules are published.",
     "upgrade": "Change a module's code, with a snapshot before and the start after.",
     "rehearse": "An upgrade on a local copy of the module's state; the network stays as it is.",
     "rollback": "Bring a module back to the snapshot that an upgrade took.",

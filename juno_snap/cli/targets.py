@@ -12,6 +12,7 @@ So a mode that is said never ends at an entry that was written for another one.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from juno_snap.cli.options import SHORT_TARGETS, ModuleOptions
 from juno_snap.cli.project import Project
@@ -19,8 +20,11 @@ from juno_snap.errors import ConfigError, InputError, NotFoundError
 from juno_snap.ids import Principal
 from juno_snap.juno.config import TARGETS, id_of
 from juno_snap.settings.load import PRODUCTION
-from juno_snap.settings.model import ModuleSettings, Settings
+from juno_snap.settings.model import ModuleSettings, Role, Settings
 from juno_snap.settings.schema import looks_like_principal
+
+ROLES: Final[Mapping[str, Role]] = {role: role for role in SHORT_TARGETS.values()}
+"""By their names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +33,7 @@ class ModuleChoice:
 
     id: Principal
     name: str | None
-    role: str | None
+    role: Role | None
 
     @property
     def label(self) -> str:
@@ -55,7 +59,7 @@ async def choose_module(
     if options.module and options.target:
         raise InputError("--module and --target name two modules; say one", value=options.module)
     if options.target:
-        role = SHORT_TARGETS.get(options.target, options.target)
+        role = ROLES[SHORT_TARGETS.get(options.target, options.target)]
         return await _by_role(settings, made, role, project)
     if not options.module:
         raise InputError(
@@ -87,7 +91,7 @@ def named_module(
     return ModuleChoice(id=canister, name=names[0] if names else None, role=None)
 
 
-def configured_target(settings: Settings, role: str) -> ModuleSettings | None:
+def configured_target(settings: Settings, role: Role) -> ModuleSettings | None:
     """The entry of ``juno-snap.toml`` for a role in the mode that is set.
 
     Raises:
@@ -112,7 +116,7 @@ def configured_target(settings: Settings, role: str) -> ModuleSettings | None:
 
 
 async def _by_role(
-    settings: Settings, made: Mapping[str, Principal], role: str, project: Project
+    settings: Settings, made: Mapping[str, Principal], role: Role, project: Project
 ) -> ModuleChoice:
     entry = configured_target(settings, role)
     if entry:
@@ -150,6 +154,5 @@ def _by_name(settings: Settings, made: Mapping[str, Principal], name: str) -> Mo
     if configured:
         return ModuleChoice(id=configured.canister, name=name, role=configured.role)
     if name in made:
-        role = name if name in SHORT_TARGETS.values() else None
-        return ModuleChoice(id=made[name], name=name, role=role)
+        return ModuleChoice(id=made[name], name=name, role=ROLES.get(name))
     return None

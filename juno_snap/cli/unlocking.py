@@ -15,7 +15,6 @@ from juno_snap.agent.identity import (
 )
 from juno_snap.cli.identities import (
     HOW_TO_CHOOSE,
-    TOKEN_VARIABLE,
     Reference,
     TokenVariable,
 )
@@ -26,7 +25,12 @@ from juno_snap.errors import IdentityError, NotFoundError
 from juno_snap.files import is_readable_by_others, read_file
 from juno_snap.juno.credentials.keyrings import read_keyring
 from juno_snap.juno.credentials.store import TokenStore, open_store
-from juno_snap.juno.credentials.token import is_key_json, read_key_json, read_token
+from juno_snap.juno.credentials.token import (
+    TOKEN_VARIABLE,
+    is_key_json,
+    read_key_json,
+    read_token,
+)
 from juno_snap.juno.credentials.tools import KeyringEntry, ToolKey
 from juno_snap.library.keys import make_default_key
 from juno_snap.settings.model import IdentitySettings, Settings

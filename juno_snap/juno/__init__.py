@@ -1,9 +1,19 @@
-"""What is Juno's own: how its projects and tools say things.
+"""What is Juno's own: how its projects and tools say things, what its modules are, its releases.
 
-In here: ``config`` (the ids and ports of a project's ``juno.config``) and ``config_code`` (the same
-where it is code, through the user's Node); ``credentials`` (keys on this machine). ``pipeline``,
-``flow`` and ``cli`` may import it; it knows the network's layers, but neither settings nor
-operations. Decisions about ``juno.config``:
+Meaning only: nothing here changes a module. In here: ``roles`` (what a module says that it is),
+``package`` (reading that of an installed one), ``guards`` (what may follow what), ``discovery``
+(what a mission control looks after), ``releases``, ``config`` (the ids and ports of a project's
+``juno.config``) and ``config_code`` (the same where it is code, through the user's Node);
+``credentials`` (keys on this machine). ``pipeline``, ``flow`` and ``cli`` may import it; it knows
+the network's layers, but neither settings nor operations. Decisions about roles:
+
+* A module is what its certified metadata says, whatever it is called; where that differs from what
+  ``-t`` or the configuration calls it, nothing is done to it by an upgrade.
+* A Wasm that does not say what it is is no satellite: the guards refuse it over a module that does.
+* One without ``juno:package`` over a module with it is older, since releases never lost it again.
+* The release of an extended satellite is that of the satellite it depends on.
+
+Decisions about ``juno.config``:
 
 * Names are tried in Juno's order: ``juno.config`` as ts, js, mjs, cjs, then ``juno.json``, then
   ``juno.config.json``. Juno looks in the working directory only. This does so first, and then goes

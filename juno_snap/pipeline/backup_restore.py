@@ -16,12 +16,11 @@ from juno_snap.events import Notice, Observer, ignore_events
 from juno_snap.ids import Principal, SnapshotId
 from juno_snap.pipeline.backup_restore_plan import (
     gives_way_before_load,
-    package_name,
     plan_backup_restore,
 )
 from juno_snap.pipeline.conduct import unfinished
-from juno_snap.pipeline.new_code import metadata_of
-from juno_snap.pipeline.observe import PACKAGE_METADATA, Observation, observe_as_step
+from juno_snap.pipeline.new_code import juno_module_of
+from juno_snap.pipeline.observe import Observation, observe_as_step
 from juno_snap.pipeline.plan_parts import Outline
 from juno_snap.pipeline.program import LoadChange, Program
 from juno_snap.pipeline.report import SCHEMA, Json, RestoreReport
@@ -283,4 +282,5 @@ def _kind(backup: Backup) -> str | None:
         wasm = check_wasm(backup.read("wasm_module", 0, size), name=str(backup.path))
     except InputError:
         return None  # whether it is code the network says
-    return package_name(metadata_of(wasm, PACKAGE_METADATA))
+    package = juno_module_of(wasm).package
+    return package.name if package else None

@@ -4,7 +4,6 @@ An upload needs a free slot, and a load a second one for the present state: two 
 module is empty, or the one to be given up makes room in between.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -30,16 +29,6 @@ LOAD_CALLS: Final = 5
 """Its metadata, stop, safety snapshot, load, start."""
 
 FORCE: Final = ("--force",)
-
-
-def package_name(package: bytes | None) -> str | None:
-    """The name in ``juno:package``; none where there is none, or it is not what Juno writes."""
-    try:
-        said = json.loads(package or b"null")
-    except ValueError:
-        return None
-    name = said.get("name") if isinstance(said, dict) else None
-    return name if isinstance(name, str) else None
 
 
 def plan_backup_restore(
@@ -115,7 +104,7 @@ def _size_bytes(metadata: Metadata) -> int:
 
 
 def _kind_refusals(seen: Observation, kind: str | None) -> Iterator[Refusal]:
-    there = package_name(seen.package)
+    there = seen.juno.package.name if seen.juno.package else None
     if kind is not None and there is not None and kind != there:
         yield Refusal(
             code="other-kind",

@@ -1,13 +1,16 @@
 """What speaks against the new code itself: its interface, its data, its memory, its checks. Pure.
 
 What is found here is what the code says of itself, so a person may know better: ``--force`` makes
-remarks of these reasons.
+remarks of these reasons. What it says of its place among Juno's modules is judged apart, and has
+options of its own.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
+from juno_snap.juno.guards import judge_modules
+from juno_snap.juno.roles import BUILD_METADATA, PACKAGE_METADATA, JunoModule, recognise
 from juno_snap.management.candid_call import INTERFACE_METADATA, interface_differences
 from juno_snap.pipeline.checks.fit import misfits, missing_methods
 from juno_snap.pipeline.observe import STABLE_TYPES_METADATA, Observation
@@ -57,14 +60,16 @@ class CodeFindings:
     """What speaks against new code, and what a person should know of it."""
 
     refusals: tuple[Refusal, ...]
-    """Each answered by ``--force``, and a remark then."""
     remarks: tuple[Remark, ...]
 
 
 def judge_code(
     seen: Observation, request: UpgradeRequest, wasm: WasmFile, *, keeps_heap: bool
 ) -> CodeFindings:
-    """What there is to say of ``wasm`` in place of the code that was ``seen``."""
+    """What there is to say of ``wasm`` in place of the code that was ``seen``.
+
+    Each refusal is answered by ``--force``, and a remark then.
+    """
     if seen.module_hash is None:
         return CodeFindings(refusals=(), remarks=())
     interface = _judge_interface(seen, wasm)
@@ -78,6 +83,33 @@ def judge_code(
         remarks += [Remark(code=each.code, text=each.text) for each in refusals]
         refusals = []
     return CodeFindings(refusals=tuple(refusals), remarks=tuple(remarks))
+
+
+def juno_module_of(wasm: WasmFile) -> JunoModule:
+    """What a Wasm says that it is in Juno's world."""
+    return recognise(
+        package=metadata_of(wasm, PACKAGE_METADATA), build=metadata_of(wasm, BUILD_METADATA)
+    )
+
+
+def judge_juno(seen: Observation, request: UpgradeRequest, wasm: WasmFile) -> CodeFindings:
+    """What there is to say of roles and releases; ``--force`` lifts none of it."""
+    if seen.module_hash is None:
+        return CodeFindings(refusals=(), remarks=())
+    new = juno_module_of(wasm)
+    reasons = judge_modules(seen.juno, new, request.juno, is_reset=request.reset)
+    return CodeFindings(
+        refusals=tuple(
+            Refusal(code=reason.code, text=reason.text, flags=reason.flags)
+            for reason in reasons
+            if reason.is_refusal
+        ),
+        remarks=tuple(
+            Remark(code=reason.code, text=reason.text)
+            for reason in reasons
+            if not reason.is_refusal
+        ),
+    )
 
 
 def _judge_interface(seen: Observation, wasm: WasmFile) -> CodeFindings:

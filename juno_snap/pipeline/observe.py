@@ -1,4 +1,7 @@
-"""What is known of a module before anything is decided: one round of calls, all certified."""
+"""What is known of a module before anything is decided: one round of calls, all certified.
+
+Older modules of Juno tell their version in a query only, which is asked then.
+"""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -7,6 +10,8 @@ from typing import Final, final
 from juno_snap.errors import JunoSnapError, NotFoundError, PreconditionError, RejectedError
 from juno_snap.events import Observer, StepFinished, StepOutcome, StepStarted
 from juno_snap.ids import Principal
+from juno_snap.juno.package import ask_version
+from juno_snap.juno.roles import BUILD_METADATA, PACKAGE_METADATA, JunoModule, recognise
 from juno_snap.management.candid_call import INTERFACE_METADATA
 from juno_snap.management.client import ManagementClient
 from juno_snap.management.types import CanisterStatus, CertifiedInfo, Snapshot
@@ -22,15 +27,13 @@ OBSERVE_STEP: Final = "observe"
 PERSISTENCE_METADATA: Final = "enhanced-orthogonal-persistence"
 """Name of Motoko's metadata section. Source: interface specification, ``install_code``."""
 
-PACKAGE_METADATA: Final = "juno:package"
-"""Name of Juno's own metadata section. Source: juno-js, ``packages/admin``."""
-
 STABLE_TYPES_METADATA: Final = "motoko:stable-types"
 """Types of the data that a Motoko module keeps. Source: Motoko compiler, metadata sections."""
 
 METADATA: Final = (
     PERSISTENCE_METADATA,
     PACKAGE_METADATA,
+    BUILD_METADATA,
     INTERFACE_METADATA,
     STABLE_TYPES_METADATA,
 )
@@ -51,8 +54,8 @@ class Observation:
     """SHA-256 of what is in the chunk store."""
     is_persistent: bool
     """The installed code uses Motoko's enhanced orthogonal persistence."""
-    package: bytes | None = field(repr=False)
-    """Content of ``juno:package`` (JSON), none where it is proven absent."""
+    juno: JunoModule = field(default_factory=JunoModule)
+    """What it is in Juno's world; certified but for a version that comes from a query."""
     interface: bytes | None = field(default=None, repr=False)
     """Content of ``candid:service``, none where it is proven absent."""
     stable_types: bytes | None = field(default=None, repr=False)
@@ -96,6 +99,9 @@ async def observe(
         )
     except RejectedError as error:
         raise explained(error, module) from error
+    package, version = metadata[PACKAGE_METADATA], None
+    if package is None and status.status == "running" and status.module_hash is not None:
+        version = await ask_version(client.agent, module)
     return Observation(
         module=module,
         caller=caller,
@@ -104,7 +110,7 @@ async def observe(
         snapshots=tuple(oldest_first(snapshots)),
         stored_chunks=frozenset(chunks),
         is_persistent=metadata[PERSISTENCE_METADATA] is not None,
-        package=metadata[PACKAGE_METADATA],
+        juno=recognise(package=package, build=metadata[BUILD_METADATA], version=version),
         interface=metadata[INTERFACE_METADATA],
         stable_types=metadata[STABLE_TYPES_METADATA],
         notes=notes or {},

@@ -10,7 +10,7 @@ from juno_snap.management.types import Reinstall, Upgrade
 from juno_snap.pipeline.costs import DEFAULT_COSTS, CostProfile, cycles_text
 from juno_snap.pipeline.decide import Decision, asks_of, decide, is_unchanged
 from juno_snap.pipeline.hooks.model import HookSpec
-from juno_snap.pipeline.new_code import judge_code
+from juno_snap.pipeline.new_code import judge_code, judge_juno
 from juno_snap.pipeline.observe import Observation
 from juno_snap.pipeline.plan_facts import PlanFacts, facts_of, unchanged_facts
 from juno_snap.pipeline.plan_parts import OBSERVE, Outline, PlannedStep, Remark
@@ -66,19 +66,24 @@ def plan_upgrade(
         NotFoundError: It does not exist.
     """
     decision, refusals = decide(seen, request, wasm, costs=costs)
+    juno = judge_juno(seen, request, wasm)
     if is_unchanged(seen, request, wasm):
         facts = unchanged_facts(seen, hooks)
         outline = Outline(
-            steps=(OBSERVE,), refusals=(), asks=(), warnings=(), cycles=decision.cycles
+            steps=(OBSERVE,),
+            refusals=juno.refusals,
+            asks=(),
+            warnings=(),
+            cycles=decision.cycles,
         )
     else:
         facts = facts_of(seen, request, decision, hooks)
         code = judge_code(seen, request, wasm, keeps_heap=decision.keeps_heap)
         outline = Outline(
             steps=(OBSERVE, *_steps(request, decision, wasm, costs)),
-            refusals=(*refusals, *code.refusals),
+            refusals=(*juno.refusals, *refusals, *code.refusals),
             asks=asks_of(seen, request),
-            warnings=(*_warnings(seen, request, decision, facts), *code.remarks),
+            warnings=(*_warnings(seen, request, decision, facts), *juno.remarks, *code.remarks),
             cycles=decision.cycles,
         )
     return UpgradePlan(

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias, final
 
 from juno_snap.errors import InputError
+from juno_snap.juno.guards import Terms
 from juno_snap.pipeline.checks.model import CheckSpec
 from juno_snap.pipeline.policy import FreeSlot, PersistencePolicy, SnapshotPolicy
 
@@ -66,10 +67,12 @@ class UpgradeRequest:
     rollback_window_seconds: float = ROLLBACK_WINDOW_SECONDS
     """How long after the start that may still be done without asking."""
     patience: Patience = field(default_factory=Patience)
+    juno: Terms = field(default_factory=Terms)
+    """What is known of role and release, and which of Juno's guards are lifted."""
     force: bool = False
     """Go on although the plan speaks against it: too few cycles by the estimate, an interface that
     breaks callers, checks that the new code cannot pass, a heap beyond the module's own limit; and
-    replace a protected snapshot that is named."""
+    replace a protected snapshot that is named. Juno's guards it does not lift."""
 
     def __post_init__(self) -> None:
         if self.reset and (self.skip_pre_upgrade or self.memory_persistence != "auto"):

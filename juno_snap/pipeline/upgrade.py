@@ -185,7 +185,7 @@ def _digest(module: Principal, request: UpgradeRequest, wasm: WasmFile) -> bytes
     asked = {
         key: value
         for key, value in asdict(request).items()
-        if key not in {"force", "found_stopped", "arg", "sha256", "patience"}
+        if key not in {"force", "found_stopped", "arg", "sha256", "patience", "juno"}
     }
     arg = None if request.arg is None else hashlib.sha256(request.arg).hexdigest()
     policy = type(request.snapshots).__name__

@@ -16,6 +16,7 @@ from juno_snap.settings.model import (
     IdentitySettings,
     ModuleSettings,
     NetworkSettings,
+    ReleaseSettings,
     RetentionSettings,
     RootKeyChoice,
     Settings,
@@ -55,6 +56,11 @@ BUILT_IN: Final = "built in"
 
 PRODUCTION: Final = "production"
 """The mode where none is said, as in Juno."""
+RELEASES_URL: Final = "https://cdn.juno.build/releases"
+"""Source: Juno's CLI, ``JUNO_CDN_URL``."""
+
+CHECKSUMS_URL: Final = "https://github.com/junobuild/juno/releases/download"
+"""Source: Juno's documents, "How do I verify an upgrade?"."""
 
 BUILT_IN_NETWORKS: Final[Mapping[str, tuple[str, str]]] = {
     "ic": ("https://icp-api.io", "ic"),
@@ -165,6 +171,7 @@ def _settings(merged: Layer, files: tuple[Path, ...]) -> Settings:
         rehearsal_instruction_limit=_number(merged["upgrade.rehearsal_instruction_limit"]),
         call_ttl_seconds=_number(merged["calls.ttl_seconds"]),
         retention=RetentionSettings(**retention),
+        releases=_releases(merged),
         files=files,
         values=tuple(_values(merged)),
     )
@@ -199,6 +206,10 @@ def _defaults(working_directory: Path) -> Layer:
         "upgrade.rehearsal_instruction_limit": INSTALL_INSTRUCTIONS_MAX,
         "calls.ttl_seconds": CALL_TTL_SECONDS,
         **{f"retention.{leaf}": 0 for leaf in RetentionTable.model_fields},
+        "releases.url": RELEASES_URL,
+        "releases.checksums_url": CHECKSUMS_URL,
+        "releases.canister": None,
+        "releases.root_key": "ic",
     }
     layer = {
         key: Said(value=value, origin="default", folder=working_directory)
@@ -279,6 +290,17 @@ def _modules(merged: Layer) -> dict[str, ModuleSettings]:
         )
         for name, entry, said in _entries(merged, "modules", ModuleTable)
     }
+
+
+def _releases(merged: Layer) -> ReleaseSettings:
+    canister = _text(merged["releases.canister"])
+    key = _root_key(str(merged["releases.root_key"].value))
+    return ReleaseSettings(
+        url=str(merged["releases.url"].value),
+        checksums_url=str(merged["releases.checksums_url"].value),
+        canister=Principal.parse(canister) if canister else None,
+        root_key=key if isinstance(key, bytes) else "ic",
+    )
 
 
 def _check(table: CheckTable, folder: Path) -> CheckSettings:

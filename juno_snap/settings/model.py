@@ -7,6 +7,9 @@ from typing import Literal, TypeAlias
 
 from juno_snap.ids import Principal, SnapshotId
 
+Role: TypeAlias = Literal["satellite", "mission-control", "orbiter"]
+"""What a module is for Juno."""
+
 RootKeyChoice: TypeAlias = Literal["ic", "fetch"] | bytes
 """Mainnet's pinned key, the key that the network itself tells (trust on each use), or DER bytes."""
 
@@ -37,7 +40,7 @@ class ModuleSettings:
 
     name: str
     canister: Principal
-    role: str | None
+    role: Role | None
     mode: str
     """The mode of Juno's in which ``-t`` with its role means it."""
     checks: tuple[CheckSettings, ...]
@@ -86,6 +89,16 @@ class RetentionSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseSettings:
+    """Where the published releases are, and who vouches for them."""
+
+    url: str
+    checksums_url: str
+    canister: Principal | None
+    root_key: Literal["ic"] | bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
     """One setting for display: its dotted name, what it is, and who said so."""
 
@@ -120,6 +133,7 @@ class Settings:
     rehearsal_instruction_limit: int
     call_ttl_seconds: int
     retention: RetentionSettings
+    releases: ReleaseSettings
     files: tuple[Path, ...]
     """The files that were read, in the order in which they were laid over each other."""
     values: tuple[Value, ...]

@@ -1,7 +1,7 @@
 """What may be written in a configuration file: nothing else, and in no other type."""
 
 import re
-from typing import Annotated, Final, Literal, Self, TypeAlias
+from typing import Annotated, Final, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -15,8 +15,7 @@ from pydantic import (
 
 from juno_snap.errors import InputError
 from juno_snap.ids import Principal, SnapshotId
-
-Role: TypeAlias = Literal["satellite", "mission-control", "orbiter"]
+from juno_snap.settings.model import Role
 
 NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 ELSEWHERE_PATTERN: Final = re.compile(r"juno:(store|token)|(icp|dfx):[^/:]+")
@@ -88,6 +87,12 @@ def _root_key(text: str) -> str:
     if len(raw) != ROOT_KEY_DER_BYTES:
         raise ValueError('a root key is "ic", "fetch" or 266 hexadecimal digits')
     return text.lower()
+
+
+def _pinned(text: str) -> str:
+    if text == "fetch":
+        raise ValueError('releases are verified with a key that is known: "ic", or hexadecimal')
+    return text
 
 
 def _key_elsewhere(text: str) -> str:
@@ -224,6 +229,19 @@ class RetentionTable(Table):
     keep_monthly: Amount | None = None
 
 
+class ReleasesTable(Table):
+    """``[releases]``: where the published releases are."""
+
+    url: Url | None = None
+    """Holds ``metadata.json`` and the files."""
+    checksums_url: Url | None = None
+    """Holds ``v<tag>/checksums.txt``."""
+    canister: CanisterText | None = None
+    """The one that has to vouch for the files."""
+    root_key: Annotated[RootKeyText, AfterValidator(_pinned)] | None = None
+    """Of its network."""
+
+
 class Document(Table):
     """A whole file, or what the environment says in its place. Nothing in it is required."""
 
@@ -236,6 +254,7 @@ class Document(Table):
     upgrade: UpgradeTable = Field(default_factory=UpgradeTable)
     calls: CallsTable = Field(default_factory=CallsTable)
     retention: RetentionTable = Field(default_factory=RetentionTable)
+    releases: ReleasesTable = Field(default_factory=ReleasesTable)
 
 
 class Spoken(Document):

@@ -20,6 +20,7 @@ from juno_snap.settings.schema import (
     IdentityTable,
     ModuleTable,
     NetworkTable,
+    ReleasesTable,
     RetentionTable,
     Spoken,
     UpgradeTable,
@@ -37,6 +38,8 @@ VARIABLES: Final[Mapping[str, str]] = {
     "JUNO_SNAP_HEALTH_TIMEOUT_SECONDS": "upgrade.health_timeout_seconds",
     "JUNO_SNAP_ROLLBACK_WINDOW_SECONDS": "upgrade.rollback_window_seconds",
     "JUNO_SNAP_REHEARSAL_INSTRUCTION_LIMIT": "upgrade.rehearsal_instruction_limit",
+    "JUNO_SNAP_RELEASES_URL": "releases.url",
+    "JUNO_SNAP_RELEASES_CHECKSUMS_URL": "releases.checksums_url",
 }
 """Each variable and the setting that it says."""
 
@@ -77,6 +80,7 @@ TABLES: Final = (
     UpgradeTable,
     CallsTable,
     RetentionTable,
+    ReleasesTable,
 )
 
 

@@ -43,7 +43,7 @@ FENCES = {
         "juno_snap.wire.signature", "juno_snap.agent.pem", "juno_snap.juno.credentials.store",
         "juno_snap.pipeline.journal.envelopes",
     },
-    "httpx": {"juno_snap.agent.transport"},
+    "httpx": {"juno_snap.agent.transport", "juno_snap.juno.releases.http"},
     "tenacity": {"juno_snap.agent.retry", "juno_snap.flow.retry"},
     "wasmtime": {"juno_snap.replica.runtime"},
     "starlette": {"juno_snap.replica.endpoints", "juno_snap.replica.server"},

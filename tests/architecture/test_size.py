@@ -9,7 +9,7 @@ from tests.architecture.imports import PACKAGE, ROOT, module_name, source_files
 
 MODULE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 50
-EXEMPTIONS_MAX = 12
+EXEMPTIONS_MAX = 20
 TOP_LEVEL = {
     "pyproject.toml", "juno_snap", "tests", "config", "README.md", "CHANGELOG.md", "LICENSE",
     ".ci", ".gitignore", ".git",

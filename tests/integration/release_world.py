@@ -29,6 +29,7 @@ from juno_snap.replica.server import run_replica
 from juno_snap.wire.candid import TEXT, Vec, decode, encode
 from tests.integration.management_world import OWNER
 from tests.integration.pipeline_world import (
+    LIFTED,
     V2,
     candidate,
     document,
@@ -78,7 +79,8 @@ class World:
 
     async def upgrade(self, wasm=V2, *, watcher=None, **options):
         """The report; ``watcher`` is told each event."""
-        chosen = UpgradeRequest(**{"patience": IMPATIENT, "health_timeout_seconds": 0.2, **options})
+        usual = {"patience": IMPATIENT, "health_timeout_seconds": 0.2, "juno": LIFTED}
+        chosen = UpgradeRequest(**{**usual, **options})
 
         def observe(event):
             self.events.append(event)

@@ -75,7 +75,7 @@ def test_status_says_what_the_contract_names(cli):
     seen = ask("status", "--module", "docs")
     assert {
         "schema", "module", "name", "role", "version", "status", "module_hash", "controllers",
-        "cycles", "memory_size_bytes", "freezing", "snapshots", "advice",
+        "cycles", "memory_size_bytes", "freezing", "snapshots", "advice", "juno", "segments",
     } == set(seen)  # fmt: skip
     assert (seen["module"], seen["name"], seen["role"]) == (module, "docs", "satellite")
     assert (seen["version"], seen["status"]) == ("0.1.0", "running")

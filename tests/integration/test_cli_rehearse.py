@@ -21,6 +21,9 @@ GOOD = "count_documents() == 2"
 QUICKLY = ("--health-timeout-seconds", "1")
 STOPS = {"stop_canister", "install_code", "install_chunked_code", "start_canister"}
 
+FOREIGN = ("--force", "--allow-role-change")
+"""For code with another interface, which does not call itself a satellite."""
+
 
 @pytest.fixture(scope="module")
 def log_path(tmp_path_factory):
@@ -67,7 +70,7 @@ def test_a_rehearsal_tells_what_an_upgrade_would_do_and_changes_nothing(store):
 )
 def test_a_bad_release_is_told_in_a_document_and_with_exit_code_5(store, src, words, said):
     before = look("docs")
-    ran = juno_snap("rehearse", "--module", "docs", "-s", src, *words, "--force", "--json")
+    ran = juno_snap("rehearse", "--module", "docs", "-s", src, *words, *FOREIGN, "--json")
     assert ran.code == 5
     assert ran.document["rehearsal"]["outcome"] == "failed"
     assert said in ran.document["rehearsal"]["reason"]
@@ -126,8 +129,8 @@ def test_an_upgrade_that_passes_its_rehearsal_goes_on(store):
 @pytest.mark.parametrize(
     ("src", "words"),
     [
-        ("trapping.wasm", ("--force",)),
-        ("endless.wasm", ("--force",)),
+        ("trapping.wasm", FOREIGN),
+        ("endless.wasm", FOREIGN),
         ("document_store_v3.wasm", ("--check", GOOD, *QUICKLY)),
     ],
 )

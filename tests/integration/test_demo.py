@@ -35,7 +35,7 @@ def test_the_demo_as_a_document(cli, tmp_path):
     ("third", "words"),
     [
         pytest.param("document_store_v2", "lost none", id="an upgrade that loses nothing"),
-        pytest.param("counter", "callers of the module", id="another program"),
+        pytest.param("counter", "does not say what it is", id="another program"),
     ],
 )
 async def test_the_demo_does_not_claim_what_is_not_so(cli_replica, third, words):
@@ -43,7 +43,7 @@ async def test_the_demo_does_not_claim_what_is_not_so(cli_replica, third, words)
         return sample(third if name == "document_store_v3" else name) + b"\x00\x02\x01x"
 
     options = AgentOptions(url=cli_replica.url, root_key=cli_replica.root_key)
-    async with await open_agent(options, generate_ed25519(bytes([1]) * 32)) as agent:
+    async with await open_agent(options, generate_ed25519(bytes(32))) as agent:
         workspace = Workspace.in_memory(ManagementClient(agent))
         story = Story(workspace=workspace, sample=changed, tell=lambda _text: None)
         with pytest.raises(JunoSnapError, match=words):

@@ -11,7 +11,7 @@ from juno_snap.pipeline.upgrade import prepare_upgrade, run_upgrade
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.replica.server import run_replica
 from tests.integration.management_world import client_of, with_section
-from tests.integration.pipeline_world import V1, V2, candidate, grown, install_with_document
+from tests.integration.pipeline_world import LIFTED, V1, V2, candidate, grown, install_with_document
 from tests.motoko import motoko_module
 
 pytestmark = pytest.mark.anyio
@@ -71,14 +71,15 @@ async def test_a_snapshot_by_hand_does_the_steps_of_its_plan(workspace):
 
 async def test_a_plan_compares_the_interface_with_the_certified_one(workspace):
     module = await install_with_document(workspace.client, V2)
-    prepared = await prepare_upgrade(workspace, module, UpgradeRequest(), candidate(V1))
+    prepared = await prepare_upgrade(workspace, module, UpgradeRequest(juno=LIFTED), candidate(V1))
     (refusal,) = prepared.plan.outline.refusals
     assert refusal.code == "candid-breaking"
     assert "method count_documents is expected and not there" in refusal.text
     with pytest.raises(PreconditionError) as caught:
         await run_upgrade(workspace, prepared)
     assert caught.value.code == "candid-breaking"
-    forced = await prepare_upgrade(workspace, module, UpgradeRequest(force=True), candidate(V1))
+    request = UpgradeRequest(force=True, juno=LIFTED)
+    forced = await prepare_upgrade(workspace, module, request, candidate(V1))
     assert (await run_upgrade(workspace, forced)).outcome == "upgraded"
 
 
@@ -104,7 +105,7 @@ async def test_an_observation_has_what_is_certified_of_a_module(client):
     assert seen.stored_chunks == {chunk}
     assert seen.is_running
     assert not seen.is_persistent
-    assert b"@junobuild/satellite" in seen.package
+    assert (seen.juno.role, seen.juno.version) == ("satellite", "0.1.0")
 
 
 @pytest.mark.interop

@@ -19,7 +19,15 @@ from juno_snap.pipeline.upgrade import prepare_upgrade, run_upgrade
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.replica.server import run_replica
 from tests.integration.management_world import client_of
-from tests.integration.pipeline_world import V1, V2, candidate, document, grown, set_document
+from tests.integration.pipeline_world import (
+    LIFTED,
+    V1,
+    V2,
+    candidate,
+    document,
+    grown,
+    set_document,
+)
 from tests.replica.metered import metered
 
 pytestmark = pytest.mark.anyio
@@ -63,7 +71,9 @@ async def module_with(workspace, billions):
 
 
 async def prepared(workspace, module, wasm, **options):
-    return await prepare_upgrade(workspace, module, UpgradeRequest(**options), candidate(wasm))
+    return await prepare_upgrade(
+        workspace, module, UpgradeRequest(juno=LIFTED, **options), candidate(wasm)
+    )
 
 
 async def leave(workspace, module, plan, spare):

@@ -40,6 +40,7 @@ from tests.integration.management_world import (
     with_section,
 )
 from tests.integration.pipeline_world import (
+    LIFTED,
     V1,
     V2,
     at,
@@ -141,7 +142,7 @@ async def look(client, module):
 async def rehearsed(client, state, module, wasm, *, stage=None, **options):
     """The report of a rehearsal of the live module, which is as before afterwards."""
     before = await look(client, module)
-    request = UpgradeRequest(**{"health_timeout_seconds": 0.2, **options})
+    request = UpgradeRequest(**{"health_timeout_seconds": 0.2, "juno": LIFTED, **options})
     workspace = workspace_of(client, state)
     original = await original_of(workspace, module)
     async with live_copy(workspace, module) as directory:

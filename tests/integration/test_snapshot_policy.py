@@ -14,7 +14,7 @@ from juno_snap.pipeline.upgrade import prepare_upgrade, upgrade
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.replica.server import run_replica
 from tests.integration.management_world import client_of
-from tests.integration.pipeline_world import V1, V2, candidate, install_with_document
+from tests.integration.pipeline_world import LIFTED, V1, V2, candidate, install_with_document
 from tests.replica.engine import wat
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +39,7 @@ async def upgraded(workspace, module, policy=None):
     seen = await workspace.client.canister_info(module)
     other = V1 if seen.module_hash == candidate(V2).sha256 else V2
     # Going from the second release to the first takes a method away, which needs force.
-    request = UpgradeRequest(snapshots=policy or FreeSlot(), force=other is V1)
+    request = UpgradeRequest(snapshots=policy or FreeSlot(), force=other is V1, juno=LIFTED)
     report = await upgrade(workspace, module, request, candidate(other))
     return report.snapshot
 
@@ -47,7 +47,7 @@ async def upgraded(workspace, module, policy=None):
 async def failed(workspace, module):
     """The snapshot of an upgrade whose install is refused: the old code runs on."""
     before = set(await ids(workspace, module))
-    request = UpgradeRequest(force=True)
+    request = UpgradeRequest(force=True, juno=LIFTED)
     with pytest.raises(OperationFailedError):
         await upgrade(workspace, module, request, candidate(TRAPS))
     (taken,) = set(await ids(workspace, module)) - before
@@ -143,7 +143,7 @@ async def test_a_full_module_gives_up_the_earlier_upgrades_and_says_so_before(wo
     module = await install_with_document(workspace.client)
     earlier = await upgraded(workspace, module)
     others = [(await workspace.client.take_canister_snapshot(module)).id for _ in range(9)]
-    request = UpgradeRequest(force=True)
+    request = UpgradeRequest(force=True, juno=LIFTED)
     prepared = await prepare_upgrade(workspace, module, request, candidate(V1))
     assert "way-back-given-up" in [remark.code for remark in prepared.plan.outline.warnings]
     last = await upgraded(workspace, module)

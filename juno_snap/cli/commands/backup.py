@@ -28,9 +28,9 @@ from juno_snap.pipeline.report import rfc3339
 from juno_snap.settings.model import RetentionSettings
 
 group: Final = typer.Typer(no_args_is_help=True)
-group.command("copy")(backup_copy.copy)
 group.command("create")(backup_network.create)
 group.command("restore")(backup_network.restore)
+group.command("copy")(backup_copy.copy)
 
 Document = dict[str, object]
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of one backup.")]

@@ -20,7 +20,7 @@ from juno_snap.cli.unlocking import read_plain_key
 from juno_snap.errors import ConfigError, IdentityError, NotFoundError
 from juno_snap.files import read_file
 from juno_snap.juno.credentials.store import Segment, find_store, store_file
-from juno_snap.juno.credentials.token import is_key_json, read_token
+from juno_snap.juno.credentials.token import TOKEN_VARIABLE, is_key_json, read_token
 from juno_snap.juno.credentials.tools import Tool, tool_keys
 from juno_snap.library.keys import kind_of
 from juno_snap.settings.identities import (
@@ -147,9 +147,9 @@ def _configured(session: Session) -> Iterator[Row]:
 def _logins(settings: Settings) -> tuple[list[Row], tuple[Segment, ...]]:
     """The key in ``JUNO_TOKEN``, that of the login, and the modules that the login is for."""
     rows: list[Row] = []
-    token = os.environ.get(identities.TOKEN_VARIABLE)
+    token = os.environ.get(TOKEN_VARIABLE)
     if token:
-        rows.append(_row(JUNO_TOKEN, identities.TOKEN_VARIABLE, partial(read_token, token)))
+        rows.append(_row(JUNO_TOKEN, TOKEN_VARIABLE, partial(read_token, token)))
     login = identities.login_of(settings)
     source = str(store_file(login))
     try:

@@ -20,10 +20,11 @@ from juno_snap.cli.session import Session
 from juno_snap.cli.targets import ModuleChoice, choose_module, is_said
 from juno_snap.cli.upgrades import (
     CheckOptions,
+    GuardOptions,
     InstallOptions,
     SnapshotOptions,
+    for_module,
     request_of,
-    with_configured_checks,
 )
 from juno_snap.cli.wiring import Connection, connect
 from juno_snap.errors import (
@@ -94,9 +95,11 @@ def register(app: typer.Typer, name: str, line: str) -> None:
 def rehearse(
     common: CommonOptions,
     module: ModuleOptions,
+    *,
     snapshots: SnapshotOptions,
     install: InstallOptions,
     health: CheckOptions,
+    guards: GuardOptions,
     argument: ArgumentOptions,
     source: SourceOptions,
     src: Annotated[
@@ -110,7 +113,8 @@ def rehearse(
     """
     session = Session(common)
     wasm = read_wasm_file(src)
-    request = request_of(session, snapshots, install, health, install_argument(argument, wasm))
+    arg = install_argument(argument, wasm)
+    request = request_of(session, snapshots, install, health, guards, arg)
     if source.backup is not None and source.snapshot is not None:
         raise InputError("--backup and --snapshot are two sources; say one", value=source.snapshot)
 
@@ -135,7 +139,7 @@ async def _rehearse(
     report = await rehearse_on_copy(
         scene.original,
         scene.directory,
-        with_configured_checks(session, scene.choice, request),
+        for_module(session, scene.choice, request),
         wasm,
         stage=stage_of(session, scene.hooks, limit=source.instruction_limit),
         observer=of_rehearsal(observer),

@@ -1,6 +1,5 @@
 """``juno-snap status``: what a module is, holds and needs."""
 
-import json
 from collections.abc import Iterator
 from typing import Final
 
@@ -12,25 +11,21 @@ from juno_snap.cli.session import Session
 from juno_snap.cli.tables import cycles, facts, size
 from juno_snap.cli.targets import ModuleChoice
 from juno_snap.cli.wiring import Connection, connect
-from juno_snap.errors import TransportError
+from juno_snap.errors import PreconditionError
+from juno_snap.juno.discovery import list_segments
+from juno_snap.juno.package import read_juno_module
+from juno_snap.juno.roles import JunoModule
 from juno_snap.management.types import CertifiedInfo
 from juno_snap.pipeline.costs import freezing_reserve_cycles
 from juno_snap.pipeline.journal import JOURNAL_FILE
 from juno_snap.pipeline.notes import note_of
-from juno_snap.pipeline.observe import PACKAGE_METADATA, Observation, module_not_found, observe
+from juno_snap.pipeline.observe import Observation, module_not_found, observe
 from juno_snap.pipeline.report import hex_or_none
 from juno_snap.pipeline.snapshots import listed_json
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.units import SNAPSHOTS_MAX
 
 Document = dict[str, object]
-
-ROLES: Final = {
-    "@junobuild/satellite": "satellite",
-    "@junobuild/mission-control": "mission-control",
-    "@junobuild/orbiter": "orbiter",
-}
-"""Names in ``juno:package``. Source: juno-js, ``packages/admin``."""
 
 LOW_DAYS: Final = 30
 """A module that would freeze within this time is worth a word."""
@@ -58,7 +53,8 @@ def status(common: CommonOptions, module: ModuleOptions) -> None:
             workspace = connection.workspace(choice)
             notes = workspace.notes(choice.id)
             seen = await reading(observe(client, choice.id, notes=notes))
-            return _private(choice, seen, _unfinished(workspace, choice))
+            document = _private(choice, seen, _unfinished(workspace, choice))
+            return await _with_segments(connection, choice, seen.juno, document)
 
     document = session.run(work())
     session.output.show(document, lambda: facts(_rows(document)))
@@ -66,15 +62,10 @@ def status(common: CommonOptions, module: ModuleOptions) -> None:
 
 async def _public(connection: Connection, choice: ModuleChoice, info: CertifiedInfo) -> Document:
     """What anybody may know."""
-    try:
-        package = await connection.client.metadata(choice.id, PACKAGE_METADATA)
-    except TransportError as error:
-        if not error.status:
-            raise
-        package = None  # the section is there, for controllers only
+    juno = await read_juno_module(connection.client, choice.id)
     caller = connection.agent.identity.principal
-    return {
-        **_identity(choice, package),
+    document = {
+        **_identity(choice, juno),
         "status": None,
         "module_hash": hex_or_none(info.module_hash),
         "controllers": [str(controller) for controller in info.controllers],
@@ -82,8 +73,26 @@ async def _public(connection: Connection, choice: ModuleChoice, info: CertifiedI
         "memory_size_bytes": None,
         "freezing": None,
         "snapshots": None,
-        "advice": [f"{caller} is no controller: only the certified public part is shown"],
+        "advice": [
+            f"{caller} is no controller: only the certified public part is shown",
+            *_juno_advice(choice, juno),
+        ],
     }
+    return await _with_segments(connection, choice, juno, document)
+
+
+async def _with_segments(
+    connection: Connection, choice: ModuleChoice, juno: JunoModule, document: Document
+) -> Document:
+    """The same, of a mission control with the modules that it looks after."""
+    if juno.role != "mission-control":
+        return {**document, "segments": None}
+    try:
+        segments = await list_segments(connection.agent, choice.id)
+    except PreconditionError as error:
+        advice = [*_texts(document["advice"]), f"{error.message}; {error.hint}"]
+        return {**document, "segments": None, "advice": advice}
+    return {**document, "segments": [segment.to_json() for segment in segments]}
 
 
 def _unfinished(workspace: Workspace, choice: ModuleChoice) -> list[str]:
@@ -101,7 +110,7 @@ def _private(choice: ModuleChoice, seen: Observation, unfinished: list[str]) -> 
     burned = status.idle_cycles_burned_per_day
     days = max(0, status.cycles - reserve) / burned if burned else None
     return {
-        **_identity(choice, seen.package),
+        **_identity(choice, seen.juno),
         "status": status.status,
         "module_hash": hex_or_none(status.module_hash),
         "controllers": [str(controller) for controller in status.settings.controllers],
@@ -116,27 +125,32 @@ def _private(choice: ModuleChoice, seen: Observation, unfinished: list[str]) -> 
         "snapshots": [
             listed_json(snapshot, note_of(seen.notes, snapshot.id)) for snapshot in seen.snapshots
         ],
-        "advice": list(_advice(seen, days, unfinished)),
+        "advice": [*_advice(seen, days, unfinished), *_juno_advice(choice, seen.juno)],
     }
 
 
-def _identity(choice: ModuleChoice, package: bytes | None) -> Document:
-    name, version = _package(package)
+def _identity(choice: ModuleChoice, juno: JunoModule) -> Document:
+    """What it is: what it says of itself counts more than what it is called."""
     return {
         "module": str(choice.id),
         "name": choice.name,
-        "role": choice.role or ROLES.get(name or ""),
-        "version": version,
+        "role": juno.role or choice.role,
+        "version": juno.version,
+        "juno": juno.to_json(),
     }
 
 
-def _package(content: bytes | None) -> tuple[str | None, str | None]:
-    """Name and version that Juno's own metadata gives; none where it is missing or malformed."""
-    try:
-        package = json.loads(content or b"")
-        return str(package["name"]), str(package["version"])
-    except (ValueError, KeyError, TypeError):
-        return None, None
+def _juno_advice(choice: ModuleChoice, juno: JunoModule) -> Iterator[str]:
+    if juno.problem:
+        yield f"what it says of itself cannot be used: {juno.problem}"
+    if choice.role is not None and juno.role not in {None, choice.role}:
+        yield f"it is named as the {choice.role} but says that it is {juno.label}: correct its id"
+    if choice.role is not None and juno.role is None:
+        yield f"that it is a {choice.role} is said by its name only, not by the module"
+    if juno.version is not None and not juno.is_certified:
+        yield "its version is what one node says that it answered, not certified"
+    if juno.build == "extended":
+        yield "it is extended: a stock release would take its own functions away"
 
 
 def _advice(seen: Observation, days: float | None, unfinished: list[str]) -> Iterator[str]:
@@ -164,6 +178,7 @@ def _rows(document: Document) -> list[tuple[str, object]]:
         (key.replace("_", " "), document[key])
         for key in ("module", "name", "role", "version", "status", "module_hash")
     ]
+    rows[4:4] = _juno_rows(document["juno"])
     rows.append(("controllers", "\n".join(_texts(document["controllers"]))))
     if document["cycles"] is not None:
         rows.append(("cycles", cycles(int(str(document["cycles"])))))
@@ -173,8 +188,27 @@ def _rows(document: Document) -> list[tuple[str, object]]:
         rows.append(("freezes in", f"{freezing['days_left']} days"))
     if isinstance(snapshots, list):
         rows.append(("snapshots", f"{len(snapshots)} of {SNAPSHOTS_MAX}"))
+    segments = document["segments"]
+    if isinstance(segments, list):
+        rows.append(("looks after", "\n".join(map(_segment_row, segments)) or "nothing"))
     return [*rows, *(("advice", line) for line in _texts(document["advice"]))]
 
 
 def _texts(value: object) -> list[str]:
     return [str(each) for each in value] if isinstance(value, list) else []
+
+
+def _juno_rows(juno: object) -> list[tuple[str, object]]:
+    """What there is beside role and version."""
+    if not isinstance(juno, dict):
+        return []
+    rows: list[tuple[str, object]] = [("build", juno["build"])] if juno["build"] else []
+    if juno["package"]:
+        needs = [f"needs {name} {version}" for name, version in juno["dependencies"].items()]
+        package = f"{juno['package']} {juno['package_version']}"
+        rows.append(("package", "\n".join([package, *needs])))
+    return rows
+
+
+def _segment_row(segment: Document) -> str:
+    return " ".join(str(segment[key]) for key in ("role", "module", "name") if segment[key])

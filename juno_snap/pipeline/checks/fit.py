@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from juno_snap.errors import InputError
+from juno_snap.juno.roles import PACKAGE_METADATA
 from juno_snap.management.candid_call import INTERFACE_METADATA, interface_of
 from juno_snap.management.candid_check import Expectation, check_fits
 from juno_snap.pipeline.checks.model import CheckSpec
-from juno_snap.pipeline.observe import PACKAGE_METADATA
 from juno_snap.pipeline.wasm_file import WasmFile
 
 VERSION_METHOD: Final = "version"

@@ -7,6 +7,7 @@ from typing import TypeVar, final
 from juno_snap.errors import InputError, JunoSnapError, RejectedError, TrustError
 from juno_snap.events import Notice, Observer
 from juno_snap.ids import Principal
+from juno_snap.juno.roles import PACKAGE_METADATA
 from juno_snap.management.candid_call import INTERFACE_METADATA, interface_of
 from juno_snap.management.candid_check import ModuleInterface, ModuleMethod, arguments_of
 from juno_snap.management.client import ManagementClient
@@ -20,7 +21,6 @@ from juno_snap.pipeline.checks.verdict import (
     of_query,
     of_query_reject,
 )
-from juno_snap.pipeline.observe import PACKAGE_METADATA
 from juno_snap.processes import clean_environment, run_command
 
 T = TypeVar("T")

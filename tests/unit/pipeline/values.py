@@ -158,7 +158,6 @@ def seen(**changes) -> Observation:
         "snapshots": (),
         "stored_chunks": frozenset(),
         "is_persistent": False,
-        "package": None,
         "interface": INTERFACE,
     }
     return Observation(**{**values, **changes})
