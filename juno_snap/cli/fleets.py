@@ -20,6 +20,7 @@ from juno_snap.flow.fleet_plan import FleetPlan
 from juno_snap.flow.fleet_report import FleetReport
 from juno_snap.flow.fleet_work import back_up_member, upgrade_member
 from juno_snap.flow.model import RunRecord
+from juno_snap.juno.discovery import list_segments
 from juno_snap.library.configured import checks_for
 from juno_snap.management.candid_call import init_argument
 from juno_snap.pipeline.backup_create import BACKUPS_FOLDER, BackupRequest, plan_backup
@@ -114,15 +115,31 @@ class FleetWork:
 
     async def _choices(self, table: ModuleTable) -> list[ModuleChoice]:
         """The modules that an entry means: one, or all that are configured for a role."""
-        settings = self._connection.settings
+        connection, settings = self._connection, self._connection.settings
+        if table.mission_control is not None:
+            return await self._looked_after(table.mission_control, table.role)
         if table.role is None:
-            return [await self._connection.module(ModuleOptions(module=table.module))]
+            return [await connection.module(ModuleOptions(module=table.module))]
         found = [
             ModuleChoice(id=each.canister, name=each.name, role=table.role)
             for each in settings.modules.values()
             if each.mode == settings.mode and (each.role or each.name) == table.role
         ]
-        return found or [await self._connection.module(ModuleOptions(target=table.role))]
+        return found or [await connection.module(ModuleOptions(target=table.role))]
+
+    async def _looked_after(self, named: str, role: str | None) -> list[ModuleChoice]:
+        """What a mission control looks after, under our own names where we have some."""
+        connection = self._connection
+        mission_control = await connection.module(ModuleOptions(module=named))
+        segments = await list_segments(connection.agent, mission_control.id)
+        if not segments:
+            raise InputError(f"mission control {mission_control.label} looks after no module")
+        ours = ((each, connection.choice_of(each.id)) for each in segments)
+        return [
+            ModuleChoice(id=each.id, name=known.name or each.name, role=each.role)
+            for each, known in ours
+            if role in {None, each.role}
+        ]
 
     def _member(
         self, key: str, table: ModuleTable, choice: ModuleChoice, kind: FleetKind

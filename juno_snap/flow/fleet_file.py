@@ -24,6 +24,9 @@ checks = ['open() == true']
 
 [[modules]]
 role = "satellite"         # every one that is configured
+
+[[modules]]
+mission_control = "ID"     # all that it looks after; with role, those of that role
 ```
 """
 
@@ -100,10 +103,12 @@ class BackupTable(_Table):
 
 
 class ModuleTable(_Table):
-    """One module, or all of a role."""
+    """One module, all of a role, or all that a mission control looks after."""
 
     module: str | None = None
     role: Literal["satellite", "mission-control", "orbiter"] | None = None
+    mission_control: str | None = None
+    """Its id or name; with ``role`` only those of that role."""
     src: str | None = None
     arg: str | None = None
     checks: tuple[str, ...] = Field(default=(), strict=False)
@@ -111,8 +116,8 @@ class ModuleTable(_Table):
 
     @model_validator(mode="after")
     def _one_way_to_say_it(self) -> Self:
-        if (self.module is None) == (self.role is None):
-            raise ValueError("say either module or role")
+        if (self.module is None) == (self.role is None and self.mission_control is None):
+            raise ValueError("say module, or else role, mission_control or both")
         return self
 
 
