@@ -1,8 +1,8 @@
 """Runs a fleet as a flow of two steps: one names the modules, the other works on them, in waves.
 
-The step snapshot of the second step says which wave is at work, until when it pauses, and how many
-failures a person has seen and gone on after. What came of a module is data of the flow. Nothing but
-counters is held in memory for the modules that are not under way.
+The step snapshot of the second step says which wave is at work, since when, and how many failures a
+person has seen and gone on after. What came of a module is data of the flow. Nothing but counters
+is held in memory for the modules that are not under way.
 """
 
 import asyncio
@@ -117,7 +117,7 @@ class _FleetRun:
         self._members = {str(member.module): member for member in fleet.members}
         self._opening = asyncio.Lock()
         self._opened = 0
-        self._pause_until_ns = 0
+        self._opened_at_ns = 0
         self._is_marked = False
         self._forgiven = 0
         self._gate: Gate | None = None
@@ -191,7 +191,7 @@ class _FleetRun:
             elif is_ours:
                 self._forgiven = int(marker.get("forgiven", 0))
             self._opened = int(marker.get("wave", 0)) if is_ours else 0
-            self._pause_until_ns = int(marker.get("pause_until_ns", 0)) if is_ours else 0
+            self._opened_at_ns = int(marker.get("opened_at_ns", 0)) if is_ours else 0
             self._gate = Gate(
                 self._fleet.wave_sizes,
                 ended=len(results),
@@ -206,8 +206,7 @@ class _FleetRun:
         async with self._opening:
             if wave > self._opened:
                 self._is_marked = False
-                pause_ns = int(fleet.pause_seconds * NS_PER_SECOND) if wave > 1 else 0
-                self._pause_until_ns = clock.now_ns() + pause_ns
+                self._opened_at_ns = clock.now_ns()
                 self._opened = wave
                 count = len(fleet.wave_sizes)
                 size = fleet.wave_sizes[wave - 1]
@@ -215,7 +214,9 @@ class _FleetRun:
             if not self._is_marked:
                 await self._mark(ctx, gate, wave, durable=True)
                 self._is_marked = True
-            await pause(self._pause_until_ns, clock, self._observer, f"before wave {wave}")
+            pause_ns = int(fleet.pause_seconds * NS_PER_SECOND) if wave > 1 else 0
+            until_ns = self._opened_at_ns + pause_ns
+            await pause(until_ns, clock, self._observer, f"before wave {wave}")
 
     async def _mark(self, ctx: Context, gate: Gate, wave: int, *, durable: bool = False) -> None:
         await ctx.emit(
@@ -223,7 +224,7 @@ class _FleetRun:
             {
                 "run": ctx.run,
                 "wave": max(wave, self._opened),
-                "pause_until_ns": self._pause_until_ns,
+                "opened_at_ns": self._opened_at_ns,
                 "ended": gate.ended,
                 "failed": gate.failed + self._forgiven,
                 "forgiven": self._forgiven,

@@ -5,8 +5,6 @@ from collections import Counter
 
 from tests.integration.cli_world import ask
 
-COUNT_EACH = ("install_code", "take_canister_snapshot", "load_canister_snapshot")
-
 
 def make_modules(wasm, count, *, first=1):
     """So many modules, named m1 and so on; their ids."""
@@ -32,12 +30,14 @@ def write_fleet(folder, modules, *, head="", waves="", upgrade="", backup="", ex
 
 
 def done_to(log, modules, *, after=0):
-    """Which calls that change something were carried out on each module, from a line of the log."""
-    wanted, counted = set(modules), {module: Counter() for module in modules}
+    """How often each method was carried out on each module, from a line of the log on."""
+    counted, seen = {module: Counter() for module in modules}, set()
     for line in log.read_text(encoding="utf-8").splitlines()[after:]:
         record = json.loads(line)
-        if record["kind"] == "call" and record.get("effective_canister") in wanted:
-            counted[record["effective_canister"]][record["method"]] += 1
+        module, request = record.get("effective_canister"), record.get("request_id")
+        if record["kind"] == "call" and module in counted and record["round"] is not None:
+            counted[module][record["method"]] += request not in seen
+            seen.add(request)
     return counted
 
 
