@@ -21,6 +21,7 @@ from juno_snap.flow.fleet_report import FleetReport
 from juno_snap.flow.fleet_work import back_up_member, upgrade_member
 from juno_snap.flow.model import RunRecord
 from juno_snap.juno.discovery import list_segments
+from juno_snap.juno.guards import Terms
 from juno_snap.library.configured import checks_for
 from juno_snap.management.candid_call import init_argument
 from juno_snap.pipeline.backup_create import BACKUPS_FOLDER, BackupRequest, plan_backup
@@ -181,6 +182,13 @@ class FleetWork:
             snapshots=FreeSlot() if said.keep is None else KeepNewest(count=said.keep),
             arg=None if arg is None else init_argument(arg, section),
             found_stopped=said.found_stopped,
+            juno=Terms(
+                role=choice.role,
+                allow_role_change="role-change" in said.allow,
+                allow_stock="stock" in said.allow,
+                allow_downgrade="downgrade" in said.allow,
+                allow_skip="skip" in said.allow,
+            ),
             sha256=None if said.sha256 is None else bytes.fromhex(said.sha256),
             checks=tuple(dict.fromkeys(checks)),
             stop_timeout_seconds=said.stop_timeout_seconds or settings.stop_timeout_seconds,

@@ -21,6 +21,9 @@ FleetKind: TypeAlias = Literal["upgrade", "backup"]
 GOOD_OUTCOMES: Final = frozenset({"upgraded", "unchanged", "backed-up"})
 """What else comes of a module is a failure."""
 
+FREE: Final = frozenset({"found_stopped", "force", "juno", "patience"})
+"""Of a request: what another life of the same run may say otherwise."""
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +83,17 @@ class Fleet:
     def digest(self) -> str:
         """Equal for two fleets of which one may go on with a run of the other.
 
-        How many at once, pauses and when to stop may be changed on the way.
+        What is done with which module in which wave counts. How many at once, pauses, when to stop
+        and what is allowed may be changed on the way.
         """
         what = [
             [str(member.module), wave, None if member.wasm is None else member.wasm.sha256.hex()]
             for wave, member in self.in_waves()
         ]
-        asked = [repr(sorted(asdict(member.request).items())) for member in self.members]
+        asked = [
+            [repr(item) for item in sorted(asdict(member.request).items()) if item[0] not in FREE]
+            for member in self.members
+        ]
         return hashlib.sha256(json.dumps([self.kind, what, asked]).encode()).hexdigest()
 
 

@@ -91,6 +91,11 @@ class UpgradeTable(_Table):
     keep: int | None = Field(default=None, ge=1)
     """Afterwards at most so many snapshots of upgrades."""
     found_stopped: Literal["ask", "start", "leave-stopped"] = "ask"
+    """What to do with a module that does not run; with ``ask`` it is refused."""
+    allow: tuple[Literal["role-change", "stock", "downgrade", "skip"], ...] = Field(
+        default=(), strict=False
+    )
+    """Guards that are lifted, as by ``upgrade --allow-...``."""
 
 
 class BackupTable(_Table):
