@@ -55,6 +55,9 @@ class FleetWork:
         """
         table, waves = self._file.fleet, self._file.waves
         members = [member async for member in self._members(kind)]
+        most = table.stop_after_failures
+        if kind == "backup":
+            most = self._file.backup.stop_after_failures or len(members) + 1
         try:
             return Fleet(
                 name=table.name,
@@ -64,7 +67,7 @@ class FleetWork:
                     len(members), canary=waves.canary, percentages=waves.percentages
                 ),
                 concurrency=table.concurrency,
-                stop_after_failures=table.stop_after_failures,
+                stop_after_failures=most,
                 pause_seconds=waves.pause_seconds,
             )
         except InputError as error:

@@ -61,7 +61,7 @@ class FleetTable(_Table):
     concurrency: int = Field(default=5, ge=1, le=CONCURRENCY_MAX)
     """How many modules at once."""
     stop_after_failures: int = Field(default=1, ge=1)
-    """No further module is begun after so many have failed."""
+    """No further module is begun after so many upgrades have failed."""
 
 
 class WavesTable(_Table):
@@ -105,6 +105,8 @@ class BackupTable(_Table):
     """None: the folder of the state directory where all backups lie."""
     delete_snapshot: bool = True
     """Once its copy is verified."""
+    stop_after_failures: int | None = Field(default=None, ge=1)
+    """None: never; what fails today must not keep the others from their backup tomorrow."""
 
 
 class ModuleTable(_Table):

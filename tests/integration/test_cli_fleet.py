@@ -137,6 +137,19 @@ def test_a_fleet_is_backed_up_and_no_snapshot_stays(cli, shops):
     assert len(ask("backup", "list", cli / "copies")["backups"]) == 10
 
 
+def test_a_backup_that_fails_holds_up_no_other(cli, shops):
+    file = write_fleet(cli, names(shops), head="concurrency = 1", backup='directory = "copies"')
+    (cli / "copies").mkdir()
+    (cli / "copies" / shops[0]).write_text("in the way", encoding="utf-8")
+    ran = juno_snap("fleet", "backup", file, "--json")
+    report = ran.document["fleet"]
+    assert (ran.code, report["state"]) == (FAILED, "done")
+    assert report["outcomes"] == {"failed": 1, "backed-up": 4}
+    assert report["modules"][0]["error"]["message"]
+    (cli / "copies" / shops[0]).unlink()
+    assert ask("fleet", "backup", file)["fleet"]["outcomes"] == {"backed-up": 5}
+
+
 def test_a_module_that_cannot_be_upgraded_is_refused_and_the_others_are_not(cli, shops):
     ask("module", "stop", "--module", "m3")
     file = write_fleet(cli, names(shops), head="stop_after_failures = 2", upgrade=V2)
