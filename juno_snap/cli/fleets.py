@@ -12,14 +12,15 @@ from juno_snap.cli.tables import cycles, facts, listing, moment
 from juno_snap.cli.targets import ModuleChoice
 from juno_snap.cli.wiring import Connection
 from juno_snap.cli.words import seconds
-from juno_snap.errors import InputError, JunoSnapError
+from juno_snap.errors import InputError, JunoSnapError, NotFoundError
 from juno_snap.events import Observer
 from juno_snap.flow.fleet import Fleet, FleetKind, Member, MemberResult, wave_sizes
 from juno_snap.flow.fleet_file import FleetFile, ModuleTable, fleet_mistake
 from juno_snap.flow.fleet_plan import FleetPlan
 from juno_snap.flow.fleet_report import FleetReport
-from juno_snap.flow.fleet_work import back_up_member, upgrade_member
+from juno_snap.flow.fleet_work import back_up_member, roll_back_member, upgrade_member
 from juno_snap.flow.model import RunRecord
+from juno_snap.ids import Principal
 from juno_snap.juno.discovery import list_segments
 from juno_snap.juno.guards import Terms
 from juno_snap.library.configured import checks_for
@@ -45,6 +46,35 @@ class FleetWork:
         self._file = file
         self._connection = connection
         self._codes: dict[Path, WasmFile] = {}
+
+    def fleet_back(self, upgrade: FleetReport) -> Fleet:
+        """The modules of the last wave of an upgrade, to go back on it.
+
+        Raises:
+            NotFoundError: None of them was upgraded.
+        """
+        members = tuple(
+            Member(
+                module=Principal.parse(line.module),
+                name=line.name,
+                operation=line.result.operation if line.result else None,
+            )
+            for line in upgrade.upgraded_in_last_wave()
+        )
+        if not members:
+            raise NotFoundError(
+                f"no module was upgraded in the last wave of fleet {upgrade.name!r}",
+                code="nothing-to-roll-back",
+                hint="those whose own check failed went back already: juno-snap fleet status FILE",
+            )
+        return Fleet(
+            name=upgrade.name,
+            kind="rollback",
+            members=members,
+            wave_sizes=(len(members),),
+            concurrency=self._file.fleet.concurrency,
+            stop_after_failures=len(members) + 1,
+        )
 
     async def fleet(self, kind: FleetKind) -> Fleet:
         """The modules that the file names, in its order.
@@ -92,6 +122,10 @@ class FleetWork:
         if member.wasm is not None:
             return await upgrade_member(
                 workspace, member, member.wasm, since_ns=run.began_at_ns, observer=observer
+            )
+        if member.operation is not None:
+            return await roll_back_member(
+                workspace, member, since_ns=run.began_at_ns, observer=observer
             )
         return await back_up_member(
             workspace,

@@ -16,9 +16,9 @@ from juno_snap.ids import Principal
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.wasm_file import WasmFile
 
-FleetKind: TypeAlias = Literal["upgrade", "backup"]
+FleetKind: TypeAlias = Literal["upgrade", "backup", "rollback"]
 
-GOOD_OUTCOMES: Final = frozenset({"upgraded", "unchanged", "backed-up"})
+GOOD_OUTCOMES: Final = frozenset({"upgraded", "unchanged", "backed-up", "restored"})
 """What else comes of a module is a failure."""
 
 FREE: Final = frozenset({"found_stopped", "force", "juno", "patience"})
@@ -35,6 +35,8 @@ class Member:
     request: UpgradeRequest = field(default_factory=UpgradeRequest)
     wasm: WasmFile | None = field(default=None, repr=False)
     """None where nothing is to be installed."""
+    operation: str | None = None
+    """The upgrade that is to be gone back on."""
 
     @property
     def label(self) -> str:
@@ -87,7 +89,12 @@ class Fleet:
         and what is allowed may be changed on the way.
         """
         what = [
-            [str(member.module), wave, None if member.wasm is None else member.wasm.sha256.hex()]
+            [
+                str(member.module),
+                wave,
+                None if member.wasm is None else member.wasm.sha256.hex(),
+                member.operation,
+            ]
             for wave, member in self.in_waves()
         ]
         asked = [

@@ -63,6 +63,17 @@ class FleetReport:
         found = (line.result.outcome if line.result else PENDING for line in self.lines)
         return dict(Counter(found))
 
+    def upgraded_in_last_wave(self) -> tuple[MemberLine, ...]:
+        """The modules of the wave that was at work last which run the new code by this run."""
+        begun = [line.wave for line in self.lines if line.result is not None]
+        return tuple(
+            line
+            for line in self.lines
+            if line.result is not None
+            and line.result.outcome == "upgraded"
+            and line.wave == max(begun)
+        )
+
     def waves(self) -> tuple[dict[str, int], ...]:
         """How many are done, and of these have failed, by wave."""
         waves: dict[int, dict[str, int]] = {}

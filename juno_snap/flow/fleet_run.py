@@ -6,7 +6,7 @@ is held in memory for the modules that are not under way.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, final
 
@@ -14,7 +14,7 @@ from juno_snap.errors import FlowError, PreconditionError
 from juno_snap.events import Event, ItemsDone, Notice, Observer, ignore_events
 from juno_snap.flow.context import Context
 from juno_snap.flow.engine import RunOptions, run_flow
-from juno_snap.flow.fleet import Fleet, Member, MemberResult
+from juno_snap.flow.fleet import Fleet, FleetKind, Member, MemberResult
 from juno_snap.flow.fleet_gate import Gate, pause
 from juno_snap.flow.fleet_report import WORK, FleetReport, read_report, results_of
 from juno_snap.flow.flow import Attempts, Flow, Step
@@ -23,6 +23,13 @@ from juno_snap.flow.space import FlowSpace
 from juno_snap.units import NS_PER_SECOND
 
 LIST: Final = "list"
+
+AGAIN: Final[Mapping[FleetKind, str]] = {
+    "upgrade": "apply FILE --new",
+    "backup": "backup FILE --new",
+    "rollback": "resume FILE --roll-back-wave --new",
+}
+"""The command that begins anew."""
 
 LIVES_MOST: Final = 100
 """How often a module may have been under way when the process ended. Not one of them is to blame:
@@ -81,7 +88,7 @@ async def run_fleet(
 
 
 def _refusal(fleet: Fleet, error: PreconditionError) -> PreconditionError:
-    verb = "apply" if fleet.kind == "upgrade" else "backup"
+    again = AGAIN[fleet.kind]
     match error.code:
         case "run-unfinished":
             return PreconditionError(
@@ -89,7 +96,7 @@ def _refusal(fleet: Fleet, error: PreconditionError) -> PreconditionError:
                 "other modules, waves, code or checks by now",
                 code="fleet-changed",
                 hint="put back what has changed to go on with it, or leave it behind: "
-                f"juno-snap fleet {verb} --new",
+                f"juno-snap fleet {again}",
             )
         case "needs-attention":
             return PreconditionError(
@@ -97,7 +104,7 @@ def _refusal(fleet: Fleet, error: PreconditionError) -> PreconditionError:
                 "failures",
                 code="fleet-stopped",
                 hint="go on with the others: juno-snap fleet resume; or begin anew: "
-                f"juno-snap fleet {verb} --new",
+                f"juno-snap fleet {again}",
             )
         case _:
             return error

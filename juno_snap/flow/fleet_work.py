@@ -20,8 +20,8 @@ from juno_snap.pipeline.report import (
     OperationFailedError,
     OperationRefusedError,
     OperationUnknownError,
-    UpgradeReport,
 )
+from juno_snap.pipeline.restore import prepare_rollback, run_restore
 from juno_snap.pipeline.upgrade import upgrade
 from juno_snap.pipeline.wasm_file import WasmFile
 from juno_snap.pipeline.workspace import Workspace
@@ -52,7 +52,32 @@ async def upgrade_member(
         return _of_document(error.report.to_json(), error)
     except JunoSnapError as error:
         return MemberResult(outcome="refused", error=_described(error))
-    return _of_report(report)
+    return _of_document(report.to_json())
+
+
+async def roll_back_member(
+    workspace: Workspace, member: Member, *, since_ns: int, observer: Observer
+) -> MemberResult:
+    """Go back on an upgrade, after a safety snapshot, unless this run has done so already.
+
+    Raises:
+        OperationCancelledError: Cancelled; the module was told to start.
+    """
+    for record in _history(workspace, member):
+        if record.begun.kind == "rollback" and record.begun.began_at_ns >= since_ns:
+            if record.outcome not in {None, *BROKEN_OFF} and record.report is not None:
+                return _of_document(record.report)
+            break
+    try:
+        prepared = await prepare_rollback(
+            workspace, member.module, member.operation, observer=observer
+        )
+        report = await run_restore(workspace, prepared, observer=observer)
+    except (OperationFailedError, OperationRefusedError, OperationUnknownError) as error:
+        return _of_document(error.report.to_json(), error)
+    except JunoSnapError as error:
+        return MemberResult(outcome="refused", error=_described(error))
+    return _of_document(report.to_json())
 
 
 async def back_up_member(
@@ -105,10 +130,7 @@ def _ended_before(
     workspace: Workspace, member: Member, wasm: WasmFile, since_ns: int
 ) -> Mapping[str, object] | None:
     """The report of the operation with which this run has upgraded the module, if it has."""
-    history = workspace.journal.history(
-        root_key=workspace.root_key, module=member.module, limit=HISTORY_LOOKED_AT
-    )
-    for record in history:
+    for record in _history(workspace, member):
         if _is_of_run(record, wasm, since_ns):
             if record.outcome in {None, *BROKEN_OFF}:
                 return None  # to be gone on with, or begun anew
@@ -116,15 +138,17 @@ def _ended_before(
     return None
 
 
+def _history(workspace: Workspace, member: Member) -> tuple[OperationRecord, ...]:
+    return workspace.journal.history(
+        root_key=workspace.root_key, module=member.module, limit=HISTORY_LOOKED_AT
+    )
+
+
 def _is_of_run(record: OperationRecord, wasm: WasmFile, since_ns: int) -> bool:
     if record.begun.kind != "upgrade" or record.begun.began_at_ns < since_ns:
         return False
     change = Program.from_json(record.begun.program).change
     return isinstance(change, InstallChange) and change.wasm_sha256 == wasm.sha256
-
-
-def _of_report(report: UpgradeReport) -> MemberResult:
-    return _of_document(report.to_json())
 
 
 def _of_document(

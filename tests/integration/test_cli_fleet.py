@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.integration.backup_world import log_length
-from tests.integration.cli_world import ask, juno_snap, refuse, write_sample
+from tests.integration.cli_world import ask, documents, juno_snap, refuse, write_sample
 from tests.integration.fleet_world import done_to, make_modules, outcomes, write_fleet
 
 REFUSED, CONFIGURATION, FAILED, NOT_FOUND = 5, 10, 16, 4
@@ -118,6 +118,32 @@ def test_only_modules_whose_own_check_failed_go_back(cli, shops):
     assert versions(shops[:2]) == ['("0.2.0")', '("0.1.0")']
     told = juno_snap("fleet", "status", file)
     assert "rolled-back" in told.out
+
+
+def test_a_wave_goes_back_where_a_person_says_so_and_what_was_written_is_kept(cli, cli_log, shops):
+    file = write_fleet(
+        cli,
+        names(shops),
+        head="concurrency = 1",
+        waves="canary = 1\npercentages = [60]",
+        upgrade=f"{V2}\nhealth_timeout_seconds = 1",
+        extra={"m3": "checks = ['version() == \"9.9.9\"']"},
+    )
+    assert juno_snap("fleet", "apply", file).code == FAILED
+    assert versions(shops) == [f'("0.{minor}.0")' for minor in (2, 2, 1, 1, 1)]
+    ask("module", "call", "set_document", '("new", "text")', "--module", "m2")
+    back = ("fleet", "resume", file, "--roll-back-wave")
+    assert refuse(*back).error["code"] == "confirmation-needed"
+    before = log_length(cli_log)
+    report = ask(*back, "--yes")["fleet"]
+    assert (report["kind"], outcomes(report)) == ("rollback", {"m2": "restored"})
+    assert versions(shops) == [f'("0.{minor}.0")' for minor in (2, 1, 1, 1, 1)]
+    done = done_to(cli_log, shops, after=before)
+    assert [each["load_canister_snapshot"] for each in done.values()] == [0, 1, 0, 0, 0]
+    saved, safety = ask("snapshot", "list", "--module", "m2")["snapshots"]
+    assert saved["id"] != safety["id"]
+    assert documents("m2") == "(vec {})"
+    assert ask("fleet", "status", file, "--kind", "upgrade")["fleet"]["state"] == "needs-attention"
 
 
 def test_a_fleet_is_backed_up_and_no_snapshot_stays(cli, shops):

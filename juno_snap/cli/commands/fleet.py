@@ -11,7 +11,7 @@ from juno_snap.cli.operations import reading
 from juno_snap.cli.options import ChangeOptions, CommonOptions, spread
 from juno_snap.cli.session import Session
 from juno_snap.cli.wiring import Connection, connect
-from juno_snap.errors import NotFoundError, PreconditionError
+from juno_snap.errors import InputError, NotFoundError, PreconditionError
 from juno_snap.flow.fleet import Fleet, FleetKind
 from juno_snap.flow.fleet_file import FleetFile, load_fleet_file
 from juno_snap.flow.fleet_plan import FleetPlan, plan_fleet
@@ -21,7 +21,7 @@ from juno_snap.flow.space import FlowSpace
 
 group: Final = typer.Typer(no_args_is_help=True)
 
-KINDS: Final[Sequence[FleetKind]] = ("upgrade", "backup")
+KINDS: Final[Sequence[FleetKind]] = ("upgrade", "backup", "rollback")
 GOES_ON: Final = frozenset({"stopped", "interrupted", "needs-attention", "running"})
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The fleet file, TOML.")]
@@ -76,9 +76,27 @@ def backup(common: CommonOptions, change: ChangeOptions, path: File, new: New = 
 
 @group.command("resume")
 @spread
-def resume(common: CommonOptions, path: File, kind: Kind = None) -> None:
+def resume(
+    common: CommonOptions,
+    path: File,
+    kind: Kind = None,
+    roll_back_wave: Annotated[
+        bool,
+        typer.Option(
+            "--roll-back-wave",
+            help="In its place: the modules that the last wave has upgraded go back too. What was "
+            "written since is in safety snapshots.",
+        ),
+    ] = False,
+    new: New = False,
+) -> None:
     """Go on with a run that was cut, or has stopped after too many failures."""
     session = Session(common)
+    if roll_back_wave:
+        _run(session, path, "rollback", FleetOptions(is_anew=new, is_again=True))
+        return
+    if new:
+        raise InputError("--new goes with --roll-back-wave", value="--new")
     name = load_fleet_file(path).fleet.name
     found = [
         each
@@ -93,9 +111,9 @@ def resume(common: CommonOptions, path: File, kind: Kind = None) -> None:
         )
     if len(found) > 1:
         raise PreconditionError(
-            f"an upgrade and a backup of fleet {name!r} are unfinished",
+            f"fleet {name!r} has several unfinished runs",
             code="several-unfinished",
-            hint="say --kind upgrade or --kind backup",
+            hint=f"say --kind {' or --kind '.join(each.kind for each in found)}",
         )
     _run(session, path, found[0].kind, FleetOptions(is_again=True))
 
@@ -131,6 +149,17 @@ def _reports(session: Session, name: str) -> list[FleetReport]:
     return found
 
 
+def _last_upgrade(session: Session, name: str) -> FleetReport:
+    for report in _reports(session, name):
+        if report.kind == "upgrade":
+            return report
+    raise NotFoundError(
+        f"fleet {name!r} was not upgraded yet",
+        code="no-such-fleet",
+        hint="begin with: juno-snap fleet plan FILE",
+    )
+
+
 def _plan(session: Session, path: Path, kind: FleetKind) -> None:
     file = load_fleet_file(path)
 
@@ -151,7 +180,10 @@ def _run(session: Session, path: Path, kind: FleetKind, options: FleetOptions) -
     async def work() -> FleetReport:
         async with connect(session, changes=True) as connection:
             works = FleetWork(path, file, connection)
-            fleet = await works.fleet(kind)
+            if kind == "rollback":
+                fleet = works.fleet_back(_last_upgrade(session, file.fleet.name))
+            else:
+                fleet = await works.fleet(kind)
             _ask(session, connection, fleet, file)
             with session.output.watch() as observer:
                 space = FlowSpace(state=session.state)
@@ -164,7 +196,10 @@ def _run(session: Session, path: Path, kind: FleetKind, options: FleetOptions) -
 
 
 def _ask(session: Session, connection: Connection, fleet: Fleet, file: FleetFile) -> None:
-    """As ``upgrade``: once, on a terminal, on mainnet."""
-    if connection.is_mainnet and session.output.can_ask and fleet.kind == "upgrade":
+    """As ``upgrade``: once, on a terminal, on mainnet; and before going back as ``rollback``."""
+    if fleet.kind == "rollback":
+        names = ", ".join(member.label for member in fleet.members)
+        session.confirm(f"go back on the upgrade of {names}?")
+    elif connection.is_mainnet and session.output.can_ask and fleet.kind == "upgrade":
         count, name = len(fleet.members), file.fleet.name
         session.confirm(f"upgrade {count} modules of fleet {name!r} on mainnet?")
