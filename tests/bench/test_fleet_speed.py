@@ -116,7 +116,8 @@ async def test_two_hundred_modules_take_little_longer_than_the_rounds_of_the_net
         sys.stdout.write(
             f"\nfleet of {count}, {CONCURRENCY} at once, rounds of {ROUND_MS} ms: "
             f"{spent.seconds:.1f} s, ideal {ideal_seconds:.1f} s, ratio {ratio:.2f} "
-            f"(limit {RATIO_MAX}); {spent.busy_seconds:.1f} s of a processor, peak {spent.peak_bytes / 1e6:.0f} MB\n"
+            f"(limit {RATIO_MAX}); {spent.busy_seconds:.1f} s of a processor, "
+            f"peak {spent.peak_bytes / 1e6:.0f} MB\n"
         )
     assert spent.peak_bytes <= MEMORY_MAX_BYTES
 
