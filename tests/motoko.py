@@ -4,6 +4,7 @@ Needs Node. The compiler comes from npm, as ``tests/interop/package-lock.json`` 
 compiled is kept in the user's cache, by its source and by the lock file.
 """
 
+import fcntl
 import functools
 import hashlib
 import os
@@ -58,11 +59,14 @@ def require_npm_packages() -> Path:
     if node is None or npm is None:
         unavailable("Node and npm are not installed")
     installed = packages / "installed-package-lock.json"
-    if not installed.is_file() or installed.read_bytes() != LOCK.read_bytes():
-        ran = run_node([npm, "ci"])
-        if ran.returncode != 0:
-            unavailable(f"npm ci failed: {ran.stderr.strip()}")
-        write_atomically(installed, LOCK.read_bytes())
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "npm.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # one of the processes that run tests installs
+        if not installed.is_file() or installed.read_bytes() != LOCK.read_bytes():
+            ran = run_node([npm, "ci"])
+            if ran.returncode != 0:
+                unavailable(f"npm ci failed: {ran.stderr.strip()}")
+            write_atomically(installed, LOCK.read_bytes())
     return packages
 
 

@@ -60,7 +60,7 @@ async def look(session: Session, role: Target | None) -> Findings:
     problems += _network_and_identity(session, settings)
     problems += operation_problems(settings)
     project = Project(Path.cwd(), settings.mode)
-    config, wrong = await _project(project, settings, role)
+    config, wrong = await _project(session, project, settings, role)
     problems += wrong
     files = (*settings.files, *((config.file,) if config else ()))
     return Findings(
@@ -130,7 +130,7 @@ def _network_and_identity(session: Session, settings: Settings) -> Iterator[Juno
 
 
 async def _project(
-    project: Project, settings: Settings, role: Target | None
+    session: Session, project: Project, settings: Settings, role: Target | None
 ) -> tuple[JunoConfig | None, list[JunoSnapError]]:
     """What ``juno.config`` says as far as it can be read, and what is wrong with it."""
     problems: list[JunoSnapError] = []
@@ -139,7 +139,8 @@ async def _project(
         config = project.known_config()
         if role is not None:
             config = await project.config()
-            await choose_module(settings, {}, ModuleOptions(target=role), project)
+            options = ModuleOptions(target=role)
+            await choose_module(settings, {}, options, project=project, output=session.output)
     except JunoSnapError as error:
         problems.append(error)
     if config is not None:

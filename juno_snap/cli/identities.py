@@ -104,7 +104,7 @@ def _logged_in(settings: Settings, network: Network | None, login: Login) -> Ref
         name=JUNO_STORE,
         source=str(store.file),
         place=store,
-        settings=_settings_of(settings, JUNO_STORE),
+        settings=settings_of(settings, JUNO_STORE),
     )
 
 
@@ -146,7 +146,7 @@ def _named(settings: Settings, chosen: str, origin: str, login: Login) -> Refere
     key = configured.key if configured and configured.key else chosen
     if ELSEWHERE_PATTERN.fullmatch(key):
         found, where = _elsewhere(key, login)
-        how = configured or _settings_of(settings, key)
+        how = configured or settings_of(settings, key)
         return Reference(name=chosen, source=f"{where} ({origin})", place=found, settings=how)
     stored = stored_identity(settings.state_directory, chosen)
     if stored is None:
@@ -204,6 +204,6 @@ def _find_store(login: Login) -> TokenStore | None:
         ) from error
 
 
-def _settings_of(settings: Settings, key: str) -> IdentitySettings | None:
+def settings_of(settings: Settings, key: str) -> IdentitySettings | None:
     """What is configured for a key of another tool, under whatever name."""
     return next((each for each in settings.identities.values() if each.key == key), None)

@@ -142,7 +142,8 @@ class ModuleOptions:
         typer.Option(
             "-t",
             "--target",
-            help="The one of that role: from juno-snap.toml, or for the mode from juno.config.",
+            help="The one of that role: from juno-snap.toml, juno.config by the mode, or the "
+            "login of Juno's CLI (mission control).",
             rich_help_panel=MODULE,
         ),
     ] = None

@@ -34,6 +34,9 @@ def about_rows(about: PlanFacts) -> Iterator[tuple[str, object]]:
     planned = about.slots_planned
     yield "snapshots", f"{about.slots_used} of {SNAPSHOTS_MAX} now, {planned} when all is done"
     yield "going back", about.way_back.text
+    if about.reset is not None:
+        yield "set again", about.reset.saved_text
+        yield "lost", ", ".join(about.reset.lost)
     yield "controllers", ", ".join(map(str, about.status.settings.controllers))
     memory, limit_bytes = about.status.memory_metrics, about.status.settings.wasm_memory_limit_bytes
     limit = f" of {size(limit_bytes)}" if limit_bytes else ""

@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "replica": "A local replica: run it here, or in the background.",
     "module": "Create, install, start, stop, delete and call modules.",
     "status": "What a module is, holds and needs.",
+    "doctor": "What is wrong here, on the network and with a module, and what to do.",
     "snapshot": "Take, list, show, restore and delete module snapshots.",
     "backup": "Copies of snapshots off the chain: make, verify, restore, list, prune, convert.",
     "releases": "Which releases of Juno's modules are published.",

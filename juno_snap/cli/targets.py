@@ -5,7 +5,9 @@
 1. the entry of ``juno-snap.toml`` with that role and the mode (an entry without a mode is
    production's): the tool's own file, and no code has to be run for it;
 2. in production, what ``module create --name satellite`` made on this network;
-3. the id in the project's ``juno.config`` for the mode.
+3. the id in the project's ``juno.config`` for the mode;
+4. for the mission control, which no ``juno.config`` names: the one that the login of Juno's CLI for
+   the mode is for. Satellites of a login are not looked at: it may be for those of many projects.
 
 So a mode that is said never ends at an entry that was written for another one.
 """
@@ -14,7 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from juno_snap.cli import unlocking
 from juno_snap.cli.options import SHORT_TARGETS, ModuleOptions
+from juno_snap.cli.output import Output
 from juno_snap.cli.project import Project
 from juno_snap.errors import ConfigError, InputError, NotFoundError
 from juno_snap.ids import Principal
@@ -25,6 +29,7 @@ from juno_snap.settings.schema import looks_like_principal
 
 ROLES: Final[Mapping[str, Role]] = {role: role for role in SHORT_TARGETS.values()}
 """By their names."""
+MISSION_CONTROL: Final = "mission-control"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,20 +52,33 @@ def is_said(options: ModuleOptions) -> bool:
 
 
 async def choose_module(
-    settings: Settings, made: Mapping[str, Principal], options: ModuleOptions, project: Project
+    settings: Settings,
+    made: Mapping[str, Principal],
+    options: ModuleOptions,
+    *,
+    project: Project,
+    output: Output,
 ) -> ModuleChoice:
     """The module that was said; ``made`` are the names of this state directory.
+
+    A login that is encrypted is opened through ``output`` where its mission control is meant.
 
     Raises:
         InputError: None was said, two were, or a malformed id.
         NotFoundError: There is no such name.
         ConfigError: No canister is configured for the target, or not in a way that can be used.
+        IdentityError: The login that the mission control was looked for in cannot be read.
     """
     if options.module and options.target:
         raise InputError("--module and --target name two modules; say one", value=options.module)
     if options.target:
         role = ROLES[SHORT_TARGETS.get(options.target, options.target)]
-        return await _by_role(settings, made, role, project)
+        found = await _by_role(settings, made, role, project)
+        if found is None and role == MISSION_CONTROL:
+            found = _of_login(settings, made, output)
+        if found is None:
+            raise _no_target(settings, role)
+        return found
     if not options.module:
         raise InputError(
             "no module was named",
@@ -117,7 +135,7 @@ def configured_target(settings: Settings, role: Role) -> ModuleSettings | None:
 
 async def _by_role(
     settings: Settings, made: Mapping[str, Principal], role: Role, project: Project
-) -> ModuleChoice:
+) -> ModuleChoice | None:
     entry = configured_target(settings, role)
     if entry:
         return ModuleChoice(id=entry.canister, name=entry.name, role=role)
@@ -128,7 +146,17 @@ async def _by_role(
             found = id_of(config, target, settings.mode).id
             name = named_module(settings, made, found).name
             return ModuleChoice(id=found, name=name or role, role=role)
-    raise _no_target(settings, role)
+    return None
+
+
+def _of_login(
+    settings: Settings, made: Mapping[str, Principal], output: Output
+) -> ModuleChoice | None:
+    for segment in unlocking.segments_of_login(settings, output):
+        if segment.role == MISSION_CONTROL:
+            name = named_module(settings, made, segment.id).name
+            return ModuleChoice(id=segment.id, name=name or MISSION_CONTROL, role=MISSION_CONTROL)
+    return None
 
 
 def _no_target(settings: Settings, role: str) -> ConfigError:
@@ -139,6 +167,8 @@ def _no_target(settings: Settings, role: str) -> ConfigError:
     hint = f"add {entry}, or say --module ID"
     if role in TARGETS:
         hint = f"add its id to juno.config, or {entry}, or say --module ID"
+    if role == MISSION_CONTROL:
+        hint = f"log in to it with Juno's CLI (juno login), or add {entry}, or say --module ID"
     if others:
         hint += f"; {', '.join(one.name for one in others)} is for another mode"
     return ConfigError(

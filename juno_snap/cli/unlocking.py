@@ -17,6 +17,8 @@ from juno_snap.cli.identities import (
     HOW_TO_CHOOSE,
     Reference,
     TokenVariable,
+    login_of,
+    settings_of,
 )
 from juno_snap.cli.output import Output
 from juno_snap.cli.running import prompting
@@ -24,7 +26,13 @@ from juno_snap.clock import system_clock
 from juno_snap.errors import IdentityError, NotFoundError
 from juno_snap.files import is_readable_by_others, read_file
 from juno_snap.juno.credentials.keyrings import read_keyring
-from juno_snap.juno.credentials.store import TokenStore, open_store
+from juno_snap.juno.credentials.store import (
+    Segment,
+    TokenStore,
+    open_store,
+    segments_of,
+    store_file,
+)
 from juno_snap.juno.credentials.token import (
     TOKEN_VARIABLE,
     is_key_json,
@@ -33,6 +41,7 @@ from juno_snap.juno.credentials.token import (
 )
 from juno_snap.juno.credentials.tools import KeyringEntry, ToolKey
 from juno_snap.library.keys import make_default_key
+from juno_snap.settings.identities import JUNO_STORE
 from juno_snap.settings.model import IdentitySettings, Settings
 from juno_snap.settings.sources import UNLOCK_JUNO_VARIABLE, UNLOCK_VARIABLE
 
@@ -65,6 +74,24 @@ def open_identity(reference: Reference, settings: Settings, output: Output) -> I
             raise _located(error, str(file)) from error
     check_not_revoked(identity)
     return identity
+
+
+def segments_of_login(settings: Settings, output: Output) -> tuple[Segment, ...]:
+    """The modules that the login of Juno's CLI is for; asks for a password where it has one.
+
+    Raises:
+        IdentityError: The login cannot be read.
+    """
+    login = login_of(settings)
+
+    def password() -> bytes:
+        how = settings_of(settings, JUNO_STORE)
+        return _passphrase(_called(store_file(login)), UNLOCK_JUNO_VARIABLE, output, how)
+
+    try:
+        return segments_of(login, password)
+    except NotFoundError as error:
+        raise IdentityError(error.message, code="identity-not-found", hint=HOW_TO_CHOOSE) from error
 
 
 def open_key_file(
@@ -115,7 +142,7 @@ def _open_store(
             f"others can read the key in {file}; protect it with: chmod 700 {file.parent} (Juno's "
             "CLI would undo chmod on the file)"
         )
-    what = f"Juno's CLI configuration {file}"
+    what = _called(file)
     content = open_store(store, lambda: _passphrase(what, UNLOCK_JUNO_VARIABLE, output, settings))
     if content.key is None:
         raise IdentityError(
@@ -124,6 +151,10 @@ def _open_store(
             hint="log in with it: juno login",
         )
     return content.key
+
+
+def _called(store: Path) -> str:
+    return f"Juno's CLI configuration {store}"
 
 
 def _unlock(

@@ -78,6 +78,13 @@ class InstallOptions:
     reset: Annotated[
         bool, typer.Option("-r", "--reset", help="Wipe all data of the module (reinstall).")
     ] = False
+    discard_configuration: Annotated[
+        bool,
+        typer.Option(
+            "--discard-configuration",
+            help="With --reset: do not set again access keys, custom domains, configuration.",
+        ),
+    ] = False
     clear_chunks: Annotated[
         bool, typer.Option("--clear-chunks", help="Empty the chunk store before.")
     ] = False
@@ -190,6 +197,7 @@ def request_of(
         snapshots=_policy(snapshots),
         arg=arg,
         reset=install.reset,
+        discard_configuration=install.discard_configuration,
         skip_pre_upgrade=install.skip_pre_upgrade,
         memory_persistence=install.wasm_memory_persistence,
         stop=not install.no_stop,

@@ -79,7 +79,9 @@ class Connection:
     async def module(self, options: ModuleOptions) -> ModuleChoice:
         """The module that was said (see ``choose_module``)."""
         made = named_modules(self.settings.state_directory, self.agent.root_key)
-        return await choose_module(self.settings, made, options, self.project)
+        return await choose_module(
+            self.settings, made, options, project=self.project, output=self.output
+        )
 
     def choice_of(self, module: Principal) -> ModuleChoice:
         """A module by its id, with the name that it has on this network, if any."""

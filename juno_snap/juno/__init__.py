@@ -5,7 +5,16 @@ Meaning only: nothing here changes a module. In here: ``roles`` (what a module s
 (what a mission control looks after), ``releases``, ``config`` (the ids and ports of a project's
 ``juno.config``) and ``config_code`` (the same where it is code, through the user's Node);
 ``credentials`` (keys on this machine). ``pipeline``, ``flow`` and ``cli`` may import it; it knows
-the network's layers, but neither settings nor operations. Decisions about roles:
+the network's layers, but neither settings nor operations. ``configuration``, ``settable`` and
+``saved`` are what a reset would lose. Decisions about that:
+
+* Everything is handled under the types with which the module sent it, so that settings of later
+  releases go back as well. Only the access keys and the storage mode are understood, since a fresh
+  module is installed with them.
+* Compared is whether all that was there is there again: more may be, and lists are taken as sets.
+* A module that names no administrator is not reset: nobody could tell the new one anything.
+
+Decisions about roles:
 
 * A module is what its certified metadata says, whatever it is called; where that differs from what
   ``-t`` or the configuration calls it, nothing is done to it by an upgrade.

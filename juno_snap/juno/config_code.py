@@ -68,7 +68,7 @@ async def run_config(
         ConfigError: There is no Node, or one that cannot read this; it took too long, failed, or
             gave nothing of use. Says what to do.
     """
-    node, version = await _node(file)
+    node, version = await find_node(file)
     strips = version >= STRIPS_SINCE
     with tempfile.TemporaryDirectory(prefix="juno-snap-") as folder:
         result = Path(folder) / "config.json"
@@ -102,8 +102,8 @@ async def run_config(
             )
 
 
-async def _node(file: Path) -> tuple[str, tuple[int, int]]:
-    """The program and its version.
+async def find_node(file: Path) -> tuple[str, tuple[int, int]]:
+    """The program that can read ``file``, and its version; nothing of ``file`` is run.
 
     Raises:
         ConfigError: There is none of use.

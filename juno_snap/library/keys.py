@@ -9,6 +9,8 @@ from typing import Final, TypeAlias
 from juno_snap.agent.identity import Identity, KeyIdentity, anonymous, generate_ed25519, load_pem
 from juno_snap.errors import IdentityError, NotFoundError, PreconditionError
 from juno_snap.files import read_file
+from juno_snap.juno.credentials.login import Login
+from juno_snap.library.elsewhere import open_elsewhere
 from juno_snap.settings.identities import (
     ANONYMOUS_NAME,
     DEFAULT_NAME,
@@ -16,10 +18,12 @@ from juno_snap.settings.identities import (
     store_identity,
     stored_identity,
 )
+from juno_snap.settings.schema import ELSEWHERE_PATTERN
 from juno_snap.settings.sources import is_path
 
 IdentityChoice: TypeAlias = Identity | Path | str | None
-"""A key, a PEM file, the name of a key in the state directory, ``anonymous``; or the default."""
+"""A key, a PEM file, the name of a key in the state directory or of one that another tool keeps
+(``juno:token``, ``juno:store``, ``icp:NAME``, ``dfx:NAME``), ``anonymous``; or the default."""
 
 SEED_BYTES: Final = 32
 
@@ -32,11 +36,17 @@ KEY_KINDS: Final[Mapping[bytes, str]] = {
 
 
 def choose_identity(
-    choice: IdentityChoice, *, state: Path, passphrase: str | None, needs_choice: bool
+    choice: IdentityChoice,
+    *,
+    state: Path,
+    passphrase: str | None,
+    needs_choice: bool,
+    login: Login | None = None,
 ) -> Identity:
     """The identity that was chosen, else the key of ``state``, made here where there is none.
 
-    ``needs_choice``: on mainnet nobody signs with a key that was not named.
+    ``needs_choice``: on mainnet nobody signs with a key that was not named. ``login``: the one of
+    Juno's CLI that ``juno:store`` means.
 
     Raises:
         IdentityError: None was chosen where one must be, there is no such key, or it cannot be
@@ -54,9 +64,9 @@ def choose_identity(
             return _open(key_file_of(state, DEFAULT_NAME), None)
         case "anonymous":
             return anonymous()
-        case Path():
-            return _open(choice, passphrase)
-        case str() if is_path(choice):
+        case str() if ELSEWHERE_PATTERN.fullmatch(choice):
+            return open_elsewhere(choice, login or Login(), passphrase)
+        case Path() | str() if is_path(str(choice)) or isinstance(choice, Path):
             return _open(Path(choice), passphrase)
         case str():
             return _open(_stored(state, choice), passphrase)

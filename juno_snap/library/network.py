@@ -18,6 +18,7 @@ from juno_snap.agent.root_key import MAINNET_ROOT_KEY
 from juno_snap.errors import NotFoundError
 from juno_snap.events import Notice, Observer, ignore_events
 from juno_snap.ids import Principal
+from juno_snap.juno.credentials.login import Login
 from juno_snap.library import configured
 from juno_snap.library.address import find_local, pinned_key
 from juno_snap.library.code import new_module
@@ -57,8 +58,8 @@ def connect(
             ``icp`` or ``dfx``, a name of ``config``, or a URL. None: the one that ``config``
             prefers, else ``local`` while it runs.
         root_key: Of a URL: ``ic``, ``fetch`` (believe the network itself), hex or DER bytes.
-        identity: Who signs. None: on any network but mainnet a key of the state directory, as on
-            the command line.
+        identity: Who signs: a key, a PEM file, or a name as on the command line (``juno:token``
+            too). None: on any network but mainnet a key of the state directory.
         passphrase: Of that key.
         state: Where journal, locks and keys are, shared with the command line. None: what the
             variable ``JUNO_SNAP_STATE`` says, else the user's state directory.
@@ -212,7 +213,11 @@ async def _connection(
     chosen = choose_network(settings, lambda: find_local(directory))
     key = pinned_key(chosen)
     signer = choose_identity(
-        identity, state=directory, passphrase=passphrase, needs_choice=key == MAINNET_ROOT_KEY
+        identity,
+        state=directory,
+        passphrase=passphrase,
+        needs_choice=key == MAINNET_ROOT_KEY,
+        login=Login(mode=settings.mode, profile=settings.profile),
     )
     options = AgentOptions(url=chosen.url, root_key=key, call_ttl_seconds=settings.call_ttl_seconds)
     async with await open_agent(options, signer) as agent, contextlib.AsyncExitStack() as stack:

@@ -4,7 +4,8 @@ A person writes ``("a", 1)``; whether the number is a ``nat8`` or an ``int`` sta
 metadata ``candid:service``. Where that cannot be read the text is taken as it stands.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from typing import Final, final
 
 from juno_snap.agent.agent import Agent
@@ -79,15 +80,18 @@ def interface_of(content: bytes) -> Interface | None:
         return None
 
 
-def interface_differences(new: bytes, old: bytes) -> Differences | None:
+def interface_differences(
+    new: bytes, old: bytes, *, given_up: Collection[str] = ()
+) -> Differences | None:
     """What callers that know the ``candid:service`` section ``old`` meet behind ``new``.
 
-    None where one of them is not understood.
+    ``given_up`` are methods that nobody need find any more. None where a section is not understood.
     """
     new_interface, old_interface = interface_of(new), interface_of(old)
     if new_interface is None or old_interface is None:
         return None
-    return compare_interfaces(new_interface, old_interface)
+    wanted = {name: each for name, each in old_interface.methods.items() if name not in given_up}
+    return compare_interfaces(new_interface, replace(old_interface, methods=wanted))
 
 
 def init_argument(text: str, content: bytes | None) -> bytes:

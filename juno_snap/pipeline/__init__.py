@@ -16,6 +16,10 @@ finds. Decisions:
 * A call whose answer is lost or cannot be believed is settled within the run: the module is started
   first, then the same bytes are sent again, and after their expiry the module's state is looked at.
   Where that works the upgrade goes on, in another round of stop, snapshot and install if need be.
+* What a reset sets again are calls of one step, which is done again as a whole: setting is
+  idempotent, and each call names the version that it is based on. It comes after the hash is
+  verified, since unknown code is told nothing, and before the checks, which may ask for it.
+  Its failure brings nothing back by itself: the new code is not bad, and a person may set the rest.
 * A run that was cancelled and has left the old code and data is over, and the same command begins
   anew; one whose new code was not verified yet is not finished, and ``resume`` goes on.
 * A snapshot that a person names for replacement is given up only after verification, as long as a

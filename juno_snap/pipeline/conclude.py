@@ -15,6 +15,7 @@ from juno_snap.pipeline.program import InstallChange, LoadChange, Program
 from juno_snap.pipeline.progress import (
     BAD,
     NOT_EVALUATED,
+    RESTORES,
     SAVES,
     Progress,
     certified_at_ns,
@@ -175,8 +176,21 @@ class Conclusion:
         if self._progress.is_changed and self._program.kind == "upgrade":
             has_snapshot = self._saved("snapshot") is not None
             way = f"go back with: juno-snap rollback {self._operation}"
-            return "the new code runs; " + (way if has_snapshot else "there is no way back")
+            way = way if has_snapshot else "there is no way back"
+            return f"the new code runs; {way}{self._saved_configuration}"
         return self._hint_of_failure(failed)
+
+    @property
+    def _saved_configuration(self) -> str:
+        """Where that of a reset is that was not set again."""
+        failed = self._finish.failed
+        file = None if failed is None or failed.name != RESTORES else failed.evidence.get("file")
+        if file is None:
+            return ""
+        return (
+            f'; what was saved is in {file}, and the calls that set it are under "set": '
+            f"juno-snap module call METHOD ARGUMENT --module {self._module}"
+        )
 
     @staticmethod
     def _hint_of_failure(failed: StepRecord | None) -> str:

@@ -19,6 +19,7 @@ from juno_snap.pipeline.report import (
     StepReport,
     operation_id,
 )
+from juno_snap.pipeline.reset import keep_configuration
 from juno_snap.pipeline.run import Run
 from juno_snap.pipeline.sending import Materials
 from juno_snap.pipeline.workspace import Workspace
@@ -125,9 +126,11 @@ def _keep(workspace: Workspace, materials: Materials) -> tuple[bytes, ...]:
 
 def _new_operation(workspace: Workspace, beginning: Beginning) -> NewOperation:
     program = beginning.program
+    operation = operation_id(workspace.clock.now_ns())
     kept = _keep(workspace, beginning.materials)
+    keep_configuration(workspace.state, operation, beginning.materials.configuration)
     return NewOperation(
-        id=operation_id(workspace.clock.now_ns()),
+        id=operation,
         kind=program.kind,
         network=workspace.network,
         root_key=workspace.root_key,

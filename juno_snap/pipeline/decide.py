@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Final, final
 
 from juno_snap.ids import SnapshotId
+from juno_snap.juno.configuration import Configuration
 from juno_snap.management.types import InstallMode, Reinstall, Upgrade
 from juno_snap.pipeline.costs import (
     CostProfile,
@@ -81,7 +82,7 @@ def decide(
         InputError: The snapshot to replace is named ambiguously or malformed.
         NotFoundError: It does not exist.
     """
-    arg = NO_ARGUMENT if request.arg is None else request.arg
+    arg = _argument(seen, request)
     staging = None
     if not fits_one_message(wasm, arg):
         staging = plan_staging(wasm, seen.stored_chunks, clear=request.clear_chunks)
@@ -121,6 +122,15 @@ def decide(
         cycles=cycles,
     )
     return decision, tuple(refusals)
+
+
+def _argument(seen: Observation, request: UpgradeRequest) -> bytes:
+    """What the new code is given; a module of Juno's is reset with the keys that it has."""
+    if request.arg is not None:
+        return request.arg
+    if isinstance(seen.configuration, Configuration):
+        return seen.configuration.install_argument()
+    return NO_ARGUMENT
 
 
 def asks_of(seen: Observation, request: UpgradeRequest) -> tuple[Refusal, ...]:

@@ -28,6 +28,7 @@ from juno_snap.pipeline.progress import (
     open_call,
 )
 from juno_snap.pipeline.report import Evidence, hex_or_none, rfc3339
+from juno_snap.pipeline.reset import file_for, restore_configuration
 from juno_snap.pipeline.sending import (
     Materials,
     call_of,
@@ -105,6 +106,8 @@ class Deeds:
                 await self._verify(record)
             case "check":
                 await self._check(record)
+            case "restore-configuration":
+                await self._restore_configuration(record)
             case _:
                 await self._tidy(record)
 
@@ -289,6 +292,21 @@ class Deeds:
             evidence["message"] = f"{first.name}: {first.detail}"
         self._log.end(record.number, "failed" if bad or unclear else "done", evidence)
 
+    async def _restore_configuration(self, record: StepRecord) -> None:
+        """Set again what the module was configured with; done again, it does no harm."""
+
+        async def ask(method: str, arg: bytes) -> bytes:
+            prepared = self._client.agent.prepare(
+                self._module, method, arg, ttl_seconds=self._check_ttl
+            )
+            return (await self._send_more(record, prepared, settle=True)).reply
+
+        state_directory = self._workspace.state
+        path = None if state_directory is None else file_for(state_directory, self._operation)
+        content, sha256 = self._materials.configuration, self._program.configuration
+        state, evidence = await restore_configuration(path, content, sha256, ask)
+        self._log.end(record.number, state, evidence)
+
     async def _tidy(self, record: StepRecord) -> None:
         """Remove what is not needed any more; what cannot be removed is a warning."""
         change = self._program.change
@@ -328,12 +346,14 @@ class Deeds:
             return error
         return None
 
-    async def _send_more(self, record: StepRecord, prepared: PreparedCall) -> CertifiedReply:
+    async def _send_more(
+        self, record: StepRecord, prepared: PreparedCall, *, settle: bool = False
+    ) -> CertifiedReply:
         """Send one of several calls of a step, written down before it leaves."""
         call = CallRecord.of(prepared)
         self._log.add_call(record.number, call)
         try:
-            reply = await self._client.agent.submit(prepared)
+            reply = await self._client.agent.submit(prepared, settle=settle)
         except JunoSnapError as error:
             self._log.change_call(record.number, replace(call, state=call_state_after(error)))
             raise

@@ -31,6 +31,7 @@ from juno_snap.pipeline.progress import (
     BAD,
     CANCELLED,
     NOT_EVALUATED,
+    RESTORES,
     SAVES,
     Progress,
     error_of_step,
@@ -168,6 +169,8 @@ def forward_steps(program: Program) -> Sequence[str]:
     if program.sends_start:
         steps.append("start")
     steps.append("verify")
+    if program.configuration is not None:
+        steps.append(RESTORES)
     if program.checks:
         steps.append("check")
     if program.delete_after or (isinstance(change, InstallChange) and change.clears_last):
@@ -241,7 +244,7 @@ def _after_failure(progress: Progress, step: str, record: StepRecord) -> Action 
     match step:
         case "start":
             return _end(progress, "failed", record)
-        case "verify":
+        case "verify" | "restore-configuration":
             is_open = error_of_step(record) == NOT_EVALUATED
             return Finish("unknown" if is_open else "failed", failed=record, closes=not is_open)
         case "check":

@@ -10,6 +10,7 @@ from typing import Final, final
 from juno_snap.errors import JunoSnapError, NotFoundError, PreconditionError, RejectedError
 from juno_snap.events import Observer, StepFinished, StepOutcome, StepStarted
 from juno_snap.ids import Principal
+from juno_snap.juno.configuration import Configuration, Unreadable
 from juno_snap.juno.package import ask_version
 from juno_snap.juno.roles import BUILD_METADATA, PACKAGE_METADATA, JunoModule, recognise
 from juno_snap.management.candid_call import INTERFACE_METADATA
@@ -60,6 +61,8 @@ class Observation:
     """Content of ``candid:service``, none where it is proven absent."""
     stable_types: bytes | None = field(default=None, repr=False)
     """Content of ``motoko:stable-types``, none where it is proven absent."""
+    configuration: Configuration | Unreadable | None = None
+    """What a reset would lose, certified; none where it was not read."""
     notes: Notes = field(default_factory=dict)
     """What this machine knows of the snapshots beyond what is certified."""
 

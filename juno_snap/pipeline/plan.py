@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import final
 
 from juno_snap.ids import Principal
-from juno_snap.management.types import Reinstall, Upgrade
+from juno_snap.management.types import Upgrade
 from juno_snap.pipeline.costs import DEFAULT_COSTS, CostProfile, cycles_text
 from juno_snap.pipeline.decide import Decision, asks_of, decide, is_unchanged
 from juno_snap.pipeline.hooks.model import HookSpec
@@ -17,6 +17,7 @@ from juno_snap.pipeline.plan_parts import OBSERVE, Outline, PlannedStep, Remark
 from juno_snap.pipeline.policy import NoOverwrite, giving_up
 from juno_snap.pipeline.report import SCHEMA, Json, hex_or_none
 from juno_snap.pipeline.request import UpgradeRequest
+from juno_snap.pipeline.reset import planned_restore, refusals_of_reset, remarks_of_reset
 from juno_snap.pipeline.transfer import UPLOADS_AT_ONCE
 from juno_snap.pipeline.wasm_file import WasmFile
 from juno_snap.units import SNAPSHOTS_MAX
@@ -80,8 +81,8 @@ def plan_upgrade(
         facts = facts_of(seen, request, decision, hooks)
         code = judge_code(seen, request, wasm, keeps_heap=decision.keeps_heap)
         outline = Outline(
-            steps=(OBSERVE, *_steps(request, decision, wasm, costs)),
-            refusals=(*juno.refusals, *refusals, *code.refusals),
+            steps=(OBSERVE, *_steps(seen, request, decision, wasm, costs)),
+            refusals=(*juno.refusals, *refusals_of_reset(seen), *refusals, *code.refusals),
             asks=asks_of(seen, request),
             warnings=(*_warnings(seen, request, decision, facts), *juno.remarks, *code.remarks),
             cycles=decision.cycles,
@@ -98,7 +99,11 @@ def plan_upgrade(
 
 
 def _steps(
-    request: UpgradeRequest, decision: Decision, wasm: WasmFile, costs: CostProfile
+    seen: Observation,
+    request: UpgradeRequest,
+    decision: Decision,
+    wasm: WasmFile,
+    costs: CostProfile,
 ) -> Iterator[PlannedStep]:
     """What follows the observation, in order."""
     staging = decision.staging
@@ -122,6 +127,7 @@ def _steps(
     yield PlannedStep(
         name="verify", text="read the certified module hash", update_calls=0, rounds=0
     )
+    yield from planned_restore(seen)
     if request.checks and decision.runs_after:
         yield PlannedStep(
             name="check",
@@ -164,7 +170,7 @@ def _warnings(
         yield _no_way_back(seen, request)
     if decision.replaced is not None:
         yield giving_up(decision.replaced, seen.notes)
-    yield from _data_warnings(seen, request, decision)
+    yield from _data_warnings(seen, request)
     if not request.stop:
         yield Remark(
             code="not-stopped",
@@ -194,12 +200,9 @@ def _warnings(
         )
 
 
-def _data_warnings(
-    seen: Observation, request: UpgradeRequest, decision: Decision
-) -> Iterator[Remark]:
+def _data_warnings(seen: Observation, request: UpgradeRequest) -> Iterator[Remark]:
     """What the module's data is in for."""
-    if isinstance(decision.mode, Reinstall):
-        yield Remark(code="data-wiped", text="a reset wipes all data of the module")
+    yield from remarks_of_reset(seen, request)
     if seen.is_persistent and request.memory_persistence == "replace":
         yield Remark(
             code="heap-replaced",

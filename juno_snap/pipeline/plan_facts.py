@@ -10,6 +10,7 @@ from juno_snap.pipeline.hooks.model import DOWN_POINTS, HOOK_POINTS, HookSpec
 from juno_snap.pipeline.observe import Observation
 from juno_snap.pipeline.report import Json
 from juno_snap.pipeline.request import UpgradeRequest
+from juno_snap.pipeline.reset import ResetFacts, reset_facts
 from juno_snap.units import SNAPSHOTS_MAX
 
 BY_HAND: Final = "by hand only, with juno-snap rollback"
@@ -43,6 +44,8 @@ class PlanFacts:
     way_back: WayBack
     hooks: tuple[HookSpec, ...]
     stops: bool
+    reset: ResetFacts | None = None
+    """What a reset keeps and loses, where that is known."""
 
     @property
     def hooks_down_seconds(self) -> float:
@@ -61,6 +64,7 @@ class PlanFacts:
                 "planned": self.slots_planned,
             },
             "going_back": self.way_back.to_json(),
+            "reset": None if self.reset is None else self.reset.to_json(),
             "controllers": [str(controller) for controller in settings.controllers],
             "memory": {
                 "total_bytes": self.status.memory_size_bytes,
@@ -95,6 +99,7 @@ def facts_of(
         way_back=_way_back(request, decision),
         hooks=tuple(hooks),
         stops=decision.sends_stop,
+        reset=reset_facts(seen),
     )
 
 

@@ -127,6 +127,8 @@ class Program:
     """Given up once the new code is verified."""
     versions_passed: int = 0
     """Changes of the module since the snapshot that is loaded was taken, as planned."""
+    configuration: Digest | None = None
+    """SHA-256 of what was saved of a module that is reset, and is set again afterwards."""
     of_operation: str | None = None
     """The operation that is gone back on."""
     patience: Patience = field(default_factory=Patience)

@@ -15,6 +15,9 @@ SENT_ONCE: Final = frozenset(
 others send may be sent again without harm."""
 
 SAVES: Final = frozenset({"snapshot", "safety-snapshot"})
+RESTORES: Final = "restore-configuration"
+"""Setting again, after a reset, what the module was configured with."""
+
 NOT_EVALUATED: Final = "not-evaluated"
 CANCELLED: Final = "cancelled"
 TIMED_OUT: Final = "network_timed_out"
@@ -187,9 +190,9 @@ class Progress:
     def foreign_versions(self) -> int | None:
         """Changes of the module by others between its install and our stop of the way back.
 
-        Our own calls raise the version too: the install, each start, each update call of a check,
-        stopping and stopped. None where the versions are not known. Source: interface
-        specification, "Canister version".
+        Our own calls raise the version too: the install, each start, each update call of a check or
+        to set a configuration again, stopping and stopped. None where the versions are not known.
+        Source: interface specification, "Canister version".
         """
         install = self.last("install", "forward")
         saved = self.last("safety-snapshot", "back") or self.last("load", "back")
@@ -209,7 +212,7 @@ class Progress:
         replied = sum(call.state == "replied" for call in record.calls)
         if record.name == "stop" and replied and self._ran_before(record):
             return 2
-        return replied if record.name in {"start", "stop", "check"} else 0
+        return replied if record.name in {"start", "stop", "check", RESTORES} else 0
 
     def _ran_before(self, stop: StepRecord) -> bool:
         """Whether the module was certainly started between the stops before and ``stop``."""

@@ -27,7 +27,7 @@ from juno_snap.management.types import CanisterStatus
 from juno_snap.pipeline.checks.model import CheckResult
 from juno_snap.pipeline.copying import Original, make_copy
 from juno_snap.pipeline.hooks.run import NO_HOOKS, Hooks
-from juno_snap.pipeline.new_code import metadata_of
+from juno_snap.pipeline.new_code import metadata_of, methods_given_up
 from juno_snap.pipeline.observe import Observation
 from juno_snap.pipeline.policy import FreeSlot, NoSnapshot
 from juno_snap.pipeline.progress import NOT_EVALUATED
@@ -264,7 +264,7 @@ def _candid_verdict(seen: Observation, wasm: WasmFile) -> CandidVerdict:
     new = metadata_of(wasm, INTERFACE_METADATA)
     if seen.interface is None or new is None:
         return CandidVerdict(compatible=None)
-    differences = interface_differences(new, seen.interface)
+    differences = interface_differences(new, seen.interface, given_up=methods_given_up(wasm))
     if differences is None:
         return CandidVerdict(compatible=None)
     breaking = tuple(map(str, differences.breaking))

@@ -47,6 +47,8 @@ class UpgradeRequest:
     """Candid for the new code; none where nothing was said."""
     reset: bool = False
     """Reinstall: all data of the module is wiped."""
+    discard_configuration: bool = False
+    """With a reset: neither save nor set again what a module of Juno's is configured with."""
     skip_pre_upgrade: bool = False
     memory_persistence: PersistencePolicy = "auto"
     stop: bool = True
@@ -80,6 +82,10 @@ class UpgradeRequest:
                 "a reset keeps nothing: --skip-pre-upgrade and --wasm-memory-persistence "
                 "mean nothing with it",
                 value="--reset",
+            )
+        if self.discard_configuration and not self.reset:
+            raise InputError(
+                "--discard-configuration goes with --reset", value="--discard-configuration"
             )
         if self.stop_timeout_seconds <= 0:
             raise InputError(

@@ -46,6 +46,8 @@ class Materials:
     arg: bytes = b""
     missing: tuple[int, ...] | None = None
     """Places of the chunks that are not staged yet, none where that has to be read."""
+    configuration: bytes | None = None
+    """What was saved of a module that is reset, none where it has to be read from its file."""
 
 
 def save_of(progress: Progress, leg: Leg) -> Save:

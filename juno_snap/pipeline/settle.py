@@ -19,7 +19,7 @@ from juno_snap.pipeline.deeds import Deeds
 from juno_snap.pipeline.journal.records import CallRecord, CallState, StepRecord
 from juno_snap.pipeline.log import OperationLog
 from juno_snap.pipeline.program import InstallChange, Program
-from juno_snap.pipeline.progress import CANCELLED, SAVES, SENT_ONCE, open_call
+from juno_snap.pipeline.progress import CANCELLED, RESTORES, SAVES, SENT_ONCE, open_call
 from juno_snap.pipeline.report import Evidence, rfc3339, snapshot_json
 from juno_snap.pipeline.sending import call_state_after
 from juno_snap.units import NS_PER_SECOND
@@ -29,7 +29,7 @@ SAFELY_EXPIRED_SECONDS: Final = 2.0
 
 TICK_SECONDS: Final = 1.0
 
-DONE_AGAIN: Final = frozenset({"check", "tidy"})
+DONE_AGAIN: Final = frozenset({"check", "tidy", RESTORES})
 """Steps of any number of calls; their records end with the run that began them."""
 
 

@@ -18,6 +18,7 @@ from juno_snap.pipeline.plan import UpgradePlan, plan_upgrade
 from juno_snap.pipeline.program import Before, InstallChange, Program, Save, digest_of
 from juno_snap.pipeline.report import OperationFacts, StepReport, UpgradeReport
 from juno_snap.pipeline.request import UpgradeRequest
+from juno_snap.pipeline.reset import saved_content, with_configuration
 from juno_snap.pipeline.resume import resume
 from juno_snap.pipeline.sending import Materials
 from juno_snap.pipeline.wasm_file import WasmFile
@@ -61,6 +62,8 @@ async def prepare_upgrade(
     resumes = unfinished(workspace, module, _digest(module, request, wasm))
     at_ns = workspace.clock.now_ns()
     seen, observed = await observe_as_step(workspace, module, observer=observer)
+    if resumes is None:
+        seen = await with_configuration(workspace.client, seen, request)
     plan = _plan(workspace, seen, request, wasm)
     return PreparedUpgrade(
         seen=seen,
@@ -117,8 +120,9 @@ async def run_upgrade(
         if plan.is_unchanged:
             return _unchanged(prepared)
         staging = plan.decision.staging
+        configuration = saved_content(prepared.seen)
         beginning = Beginning(
-            program=program_of(prepared),
+            program=program_of(prepared, configuration),
             digest=_digest(plan.module, prepared.request, prepared.wasm),
             observed=prepared.observed,
             observed_at_ns=prepared.observed_at_ns,
@@ -126,6 +130,7 @@ async def run_upgrade(
                 wasm=prepared.wasm,
                 arg=plan.decision.arg,
                 missing=None if staging is None else staging.missing,
+                configuration=configuration,
             ),
         )
         report = await conduct(workspace, beginning, observer=observer)
@@ -141,7 +146,7 @@ def _plan(
     return plan_upgrade(seen, request, wasm, costs=workspace.costs, hooks=hooks)
 
 
-def program_of(prepared: PreparedUpgrade) -> Program:
+def program_of(prepared: PreparedUpgrade, configuration: bytes | None = None) -> Program:
     """What the plan comes to, step by step."""
     decision, request, wasm = prepared.plan.decision, prepared.request, prepared.wasm
     return Program(
@@ -160,6 +165,7 @@ def program_of(prepared: PreparedUpgrade) -> Program:
         goes_back=prepared.plan.facts.way_back.is_automatic,
         rollback_window_seconds=request.rollback_window_seconds,
         delete_after=decision.delete_after,
+        configuration=None if configuration is None else hashlib.sha256(configuration).digest(),
         patience=request.patience,
     )
 

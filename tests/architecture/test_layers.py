@@ -22,7 +22,7 @@ LAYERS = {
     "replica": {"base", "wire", "replica"},
     "console": {"base", "backup", "pipeline", "flow", "management", "console"},
     "library": {
-        "base", "agent", "settings", "management", "pipeline", "flow", "replica", "library",
+        "base", "agent", "settings", "management", "juno", "pipeline", "flow", "replica", "library",
     },
     "testing": {"base", "agent", "management", "pipeline", "replica", "library", "testing"},
     "cli": {

@@ -129,6 +129,8 @@ class Place:
     gate: Gate
     begun: list = field(default_factory=list)
     """Every process of the command line."""
+    before: object = None
+    """What a story remembers of the module."""
 
     @property
     def client(self):

@@ -140,7 +140,7 @@ async def operations(place: Place):
 
 async def check(place: Place, story: Story, begun: Counter):
     """The module, its snapshots, its calls and its history are as the story ends."""
-    seen = await place.look()
+    seen = await story.look(place)
     del seen["controllers"]
     assert seen == story.left, seen
     listed = (await place.ask("snapshot", "list", "--module", place.module))["snapshots"]

@@ -3,7 +3,14 @@
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
+from juno_snap.management.candid_call import call_with_text
+from juno_snap.management.types import Reinstall
+from juno_snap.wire.candid import parse_arguments
+from tests.crash.crash_world import Place
+from tests.integration.management_world import OWNER
 from tests.integration.pipeline_world import V2, grown
+from tests.juno.modules import install_argument, module
+from tests.juno.world import LISTS, entries_of, settings_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -15,7 +22,7 @@ class Story:
     """Called with the place; gives the words of the command."""
     outcome: str
     left: dict
-    """As ``Place.look``, without the controllers."""
+    """What ``look`` shows, without the controllers."""
     purposes: tuple
     """What the module's snapshots are for, of those that were taken for the story too; sorted."""
     executed: Counter
@@ -26,6 +33,8 @@ class Story:
     """What may be done more often where it was interrupted."""
     given_up: tuple = ()
     """Outcomes after which it is done again."""
+    look: object = Place.look
+    """Called with the place; gives everything that the operation is about."""
 
     def __str__(self):
         return self.name
@@ -73,6 +82,49 @@ async def rollback(place):
 
 async def create(place):
     return ("snapshot", "create", "--module", place.module)
+
+
+async def said(place, method, argument, *, query=True):
+    """What the module replies, as text."""
+    reply = await call_with_text(
+        place.client.agent, place.module, method.strip(), argument, query=query
+    )
+    return reply.text
+
+
+async def settings(place):
+    """All that the satellite was told."""
+    return {
+        method: entries_of(method, await said(place, method, argument))
+        for method, argument in LISTS["satellite"]
+    }
+
+
+async def reset(place):
+    """A satellite with access keys, domains and configuration, of which all is wiped."""
+    first = install_argument("satellite", OWNER.principal, memory="variant { Stable }")
+    wasm = module("satellite", "0.1.0")
+    await place.client.install_code(place.module, Reinstall(), wasm, parse_arguments(first))
+    for method, argument in settings_of("satellite"):
+        await said(place, method, argument, query=False)
+    place.before = await settings(place)
+    return upgrade_words(place, module("satellite", "0.1.1"), "--reset", "--yes")
+
+
+async def look_at_satellite(place):
+    """Its status, its release, its data, and what of its settings is not as it was."""
+    status = await place.client.canister_status(place.module)
+    sections = await place.client.metadata_sections(place.module, ["juno:package"])
+    now = await settings(place)
+    return {
+        "status": status.status,
+        "is new": b'"0.1.1"' in sections["juno:package"],
+        "document": await said(place, "get_doc", '("notes", "one")'),
+        "changed": {
+            method: entries for method, entries in now.items() if place.before[method] != entries
+        },
+        "controllers": [str(each) for each in status.settings.controllers],
+    }
 
 
 HELLO = {"greeting": "hello"}
@@ -139,7 +191,16 @@ CREATE = Story(
     purposes=("user",),
     executed=Counter({TAKE: 1}),
 )
+RESET = Story(
+    name="reset",
+    prepare=reset,
+    outcome="upgraded",
+    left={"status": "running", "is new": True, "document": "(null)", "changed": {}},
+    purposes=("upgrade",),
+    executed=Counter({TAKE: 1, INSTALL: 1}),
+    look=look_at_satellite,
+)
 INTERRUPTED = replace(UPGRADE, most=Counter({TAKE: 1}), given_up=("interrupted",))
 """An upgrade that may have been given up in order and begun anew."""
 
-STORIES = (UPGRADE, SECOND, LARGE, WRONG, RESTORE, ROLLBACK, CREATE)
+STORIES = (UPGRADE, SECOND, LARGE, WRONG, RESTORE, ROLLBACK, CREATE, RESET)

@@ -14,6 +14,7 @@ from tests.crash.matrix import AtCall, calls_before, each_of, matrix, survive
 from tests.crash.stories import (
     CREATE,
     LARGE,
+    RESET,
     RESTORE,
     ROLLBACK,
     SECOND,
@@ -25,7 +26,7 @@ from tests.crash.stories import (
 
 pytestmark = pytest.mark.anyio
 
-SAMPLES = {UPGRADE: 6, SECOND: 2, LARGE: 2, WRONG: 3, RESTORE: 2, ROLLBACK: 2, CREATE: 1}
+SAMPLES = {UPGRADE: 6, SECOND: 2, LARGE: 2, WRONG: 3, RESTORE: 2, ROLLBACK: 2, CREATE: 1, RESET: 3}
 POINTS_MIN = 20
 SEED = 1
 
@@ -39,6 +40,7 @@ STEPS = {
     RESTORE: (STOP, TAKE, LOAD, START),
     ROLLBACK: (STOP, TAKE, LOAD, START),
     CREATE: (TAKE,),
+    RESET: (STOP, INSTALL, "set_custom_domain", "set_controllers"),
 }
 FAULTS = {
     "drop-before=1": "after",

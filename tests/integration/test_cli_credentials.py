@@ -292,6 +292,26 @@ def test_what_a_login_is_for_is_listed(cli, monkeypatch):
     assert "shop" in juno_snap("identity", "list").out
 
 
+def test_the_mission_control_is_the_one_of_the_login(cli, monkeypatch):
+    module = create_store(cli)
+    missing = refuse("status", "-t", "mission-control")
+    assert (missing.code, missing.error["code"]) == (10, "no-target")
+    assert "juno login" in missing.error["hint"]
+    write_store(Login(), {"missionControl": module, "satellites": [{"p": SATELLITE, "n": "shop"}]})
+    assert ask("status", "-t", "mission-control")["module"] == module
+    assert refuse("status", "-t", "m", "--mode", "staging").error["code"] == "no-target"
+    assert refuse("status", "-t", "satellite").error["code"] == "no-target"
+    (cli / "juno-snap.toml").write_text(f'[modules.mission-control]\ncanister = "{SATELLITE}"\n')
+    assert SATELLITE in refuse("status", "-t", "m").error["message"]
+
+
+def test_a_damaged_login_is_named_where_its_mission_control_is_meant(cli):
+    file = write_store(Login(), '{"missionControl": 5}')
+    ran = refuse("status", "-t", "mission-control", "--identity", "anonymous")
+    assert (ran.code, ran.error["code"]) == (12, "identity-malformed")
+    assert str(file) in ran.error["message"]
+
+
 def test_identities_of_other_tools_are_listed_and_used(cli, monkeypatch):
     monkeypatch.setenv("DFX_CONFIG_ROOT", str(cli))
     folder = cli / ".config" / "dfx" / "identity" / "alice"

@@ -187,9 +187,9 @@ def test_a_module_that_is_stopped_already_is_upgraded_all_the_same(cli):
     create(cli, "satellite", older_module("satellite", "0.0.17", build="stock"))
     ask("module", "stop", "--module", "satellite")
     wasm = write(cli, module("satellite", "0.1.0"))
-    planned = ask(*upgrade("--start", "--force", "--dry-run", wasm=wasm))["plan"]
+    planned = ask(*upgrade("--start", "--dry-run", wasm=wasm))["plan"]
     assert "version-unknown" in [each["code"] for each in planned["warnings"]]
-    done = ask(*upgrade("--start", "--force", wasm=wasm))
+    done = ask(*upgrade("--start", wasm=wasm))
     assert (done["outcome"], done["module_status"]) == ("upgraded", "running")
     again = write(cli, module("satellite", "0.1.1"))
     ask("module", "stop", "--module", "satellite")

@@ -1,6 +1,7 @@
 """The library as a program uses it: connect, module, snapshots, upgrades, resume."""
 
 import asyncio
+import base64
 import json
 import logging
 from pathlib import Path
@@ -19,6 +20,8 @@ from juno_snap.errors import (
     PreconditionError,
 )
 from juno_snap.events import Notice, StepFinished, StepStarted
+from juno_snap.juno.credentials.login import Login
+from juno_snap.juno.credentials.store import store_file
 from juno_snap.pipeline.journal.lock import module_lock
 from juno_snap.replica.samples import sample
 from tests.fake_clock import FakeClock
@@ -27,6 +30,7 @@ from tests.integration.management_world import OWNER, STRANGER
 
 pytestmark = pytest.mark.anyio
 
+OWNER_SEED = bytes(31) + b"\x01"
 SOON = juno_snap.UpgradeRequest(health_timeout_seconds=1)
 V1, V2, V3 = (sample(f"document_store_v{n}") for n in (1, 2, 3))
 
@@ -308,6 +312,22 @@ async def test_a_key_comes_from_a_file_or_by_its_name(connect, tmp_path):
         with pytest.raises(IdentityError) as caught:
             await enter(connect(**options))
         assert caught.value.code == code
+
+
+async def test_keys_of_other_tools_are_named_as_on_the_command_line(connect, monkeypatch):
+    pair = [OWNER.public_key_der.hex(), OWNER_SEED.hex()]
+    for name in ("juno:token", "juno:store", "icp:nobody"):
+        with pytest.raises(IdentityError) as caught:
+            await enter(connect(identity=name))
+        assert caught.value.code in {"identity-not-found", "unknown-identity"}
+    token = base64.b64encode(json.dumps({"token": pair}).encode()).decode()
+    monkeypatch.setenv("JUNO_TOKEN", token)
+    file = store_file(Login())
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"token": pair}))
+    for name in ("juno:token", "juno:store"):
+        async with connect(identity=name) as network:
+            assert network.identity.principal == OWNER.principal
 
 
 async def enter(context):

@@ -18,7 +18,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 FENCED = re.findall(r"^```(sh|python|toml)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
 BLOCKS = [block for language, block in FENCED if language == "sh"]
 INSTALL = "pip install -e . && juno-snap demo"
-TEST = "pip install -e '.[dev]' && pytest"
+TEST = (
+    "pip install -e '.[dev]' && pytest -n 2 --dist loadfile --ignore tests/bench "
+    "&& pytest tests/bench"
+)
 FIXTURE = "(local_replica)"
 
 

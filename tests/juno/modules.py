@@ -42,9 +42,14 @@ def older_module(role: Role, version: str, *, build: str | None = None) -> bytes
     return wasm if build is None else with_metadata(wasm, "juno:build", build.encode())
 
 
-def code_of(role: Role, *, version_query: str | None = None) -> bytes:
-    """The Wasm without Juno's metadata; with the query ``version`` where an answer is given."""
+def code_of(role: Role, *, version_query: str | None = None, without: str | None = None) -> bytes:
+    """The Wasm without Juno's metadata; with the query ``version`` where an answer is given.
+
+    ``without`` is a method that is called otherwise in this build.
+    """
     source = FOLDER.joinpath(f"{role.replace('-', '_')}.mo").read_text(encoding="utf-8")
+    if without is not None:
+        source = source.replace(f"func {without}(", f"func other_{without}(")
     query = ""
     if version_query is not None:
         query = f'public shared query func version() : async Text {{ "{version_query}" }};'
@@ -68,9 +73,10 @@ def with_metadata(wasm: bytes, name: str, content: bytes, *, visibility: str = "
     return wasm + b"\x00" + encode_unsigned(len(body)) + body
 
 
-def install_argument(role: Role, *principals: Principal) -> str:
+def install_argument(role: Role, *principals: Principal, memory: str | None = None) -> str:
     """Candid text that a fresh install needs: its controllers, or a mission control's user."""
     texts = [f'principal "{each}"' for each in principals]
     if role == "mission-control":
         return f"(record {{ user = {texts[0]} }})"
-    return f"(record {{ controllers = vec {{ {'; '.join(texts)} }} }})"
+    storage = f"storage = opt record {{ system_memory = opt {memory} }}" if memory else ""
+    return f"(record {{ controllers = vec {{ {'; '.join(texts)} }}; {storage} }})"

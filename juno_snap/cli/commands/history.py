@@ -83,7 +83,9 @@ def _modules(session: Session, options: ModuleOptions) -> list[tuple[str | None,
         given = modules_named(session.state, options.module)
         if given:
             return list(given.items())
-    chosen = choose_module(session.settings, {}, options, session.project)
+    chosen = choose_module(
+        session.settings, {}, options, project=session.project, output=session.output
+    )
     return [(None, session.run(chosen).id)]
 
 

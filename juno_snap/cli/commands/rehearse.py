@@ -204,7 +204,9 @@ async def _alone(
 ) -> Scene:
     """Everything that can be known without a network."""
     if of is None or is_said(options):
-        choice = await choose_module(session.settings, {}, options, session.project)
+        choice = await choose_module(
+            session.settings, {}, options, project=session.project, output=session.output
+        )
     else:
         choice = ModuleChoice(id=of, name=None, role=None)
     caller = generate_ed25519(os.urandom(SEED_BYTES))

@@ -1,7 +1,6 @@
 """``juno-snap status``: what a module is, holds and needs."""
 
 from collections.abc import Iterator
-from typing import Final
 
 import typer
 
@@ -17,6 +16,7 @@ from juno_snap.juno.package import read_juno_module
 from juno_snap.juno.roles import JunoModule
 from juno_snap.management.types import CertifiedInfo
 from juno_snap.pipeline.costs import freezing_reserve_cycles
+from juno_snap.pipeline.doctor import LOW_DAYS, days_until_frozen
 from juno_snap.pipeline.journal import JOURNAL_FILE
 from juno_snap.pipeline.notes import note_of
 from juno_snap.pipeline.observe import Observation, module_not_found, observe
@@ -26,9 +26,6 @@ from juno_snap.pipeline.workspace import Workspace
 from juno_snap.units import SNAPSHOTS_MAX
 
 Document = dict[str, object]
-
-LOW_DAYS: Final = 30
-"""A module that would freeze within this time is worth a word."""
 
 
 def register(app: typer.Typer, name: str, line: str) -> None:
@@ -106,9 +103,7 @@ def _unfinished(workspace: Workspace, choice: ModuleChoice) -> list[str]:
 def _private(choice: ModuleChoice, seen: Observation, unfinished: list[str]) -> Document:
     """What controllers may know."""
     status = seen.status
-    reserve = freezing_reserve_cycles(status)
-    burned = status.idle_cycles_burned_per_day
-    days = max(0, status.cycles - reserve) / burned if burned else None
+    days = days_until_frozen(status)
     return {
         **_identity(choice, seen.juno),
         "status": status.status,
@@ -118,8 +113,8 @@ def _private(choice: ModuleChoice, seen: Observation, unfinished: list[str]) -> 
         "memory_size_bytes": status.memory_size_bytes,
         "freezing": {
             "threshold_seconds": status.settings.freezing_threshold_seconds,
-            "reserve_cycles": str(reserve),
-            "idle_cycles_burned_per_day": str(burned),
+            "reserve_cycles": str(freezing_reserve_cycles(status)),
+            "idle_cycles_burned_per_day": str(status.idle_cycles_burned_per_day),
             "days_left": None if days is None else round(days, 1),
         },
         "snapshots": [

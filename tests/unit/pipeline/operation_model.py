@@ -15,6 +15,7 @@ from juno_snap.pipeline.progress import (
     CANCELLED,
     ENDED_AFTER,
     NOT_EVALUATED,
+    RESTORES,
     SAVES,
     SENT_ONCE,
     Progress,
@@ -196,8 +197,10 @@ class Model:
             state, evidence = "failed", {"error": BAD, "message": "bad"}
         elif step == "check" and fate in {*UNHEARD, "temporary"}:
             state, evidence = "failed", {"error": NOT_EVALUATED, "message": "?"}
-        elif step == "stage" and fate == "temporary":
+        elif step in {"stage", RESTORES} and fate == "temporary":
             state, evidence = "failed", {"error": "IC0504", "is_temporary": True}
+        elif step == RESTORES and fate in UNHEARD:
+            state, evidence = "failed", {"error": NOT_EVALUATED, "message": "?"}
         elif fate in {"rejected", *UNHEARD}:
             state, evidence = "failed", {"error": "IC0504", "message": "no"}
         elif step == "tidy":

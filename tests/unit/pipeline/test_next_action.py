@@ -34,6 +34,12 @@ PROGRAMS = {
     "discard": restore_program(save=Save(purpose="safety", is_optional=True)),
     "stopped": restore_program(sends_stop=False, sends_start=False, before=STOPPED),
     "create": create_program(),
+    "reset": upgrade_program(
+        change=install_change(is_reset=True),
+        configuration=b"\x0d" * 32,
+        checks=CHECKS,
+        delete_after=(snapshot_id(0),),
+    ),
 }
 DOWN = "stop snapshot"
 
@@ -53,6 +59,7 @@ DOWN = "stop snapshot"
         ("restore", "stop safety-snapshot load start verify"),
         ("stopped", "safety-snapshot load verify"),
         ("create", "stop snapshot start verify"),
+        ("reset", "stop snapshot install start verify restore-configuration check tidy"),
     ],
 )
 def test_the_steps_of_a_program_follow_each_other(name, steps):
@@ -130,6 +137,40 @@ FAILING = [
 @pytest.mark.parametrize(("name", "recorded", "expected"), FAILING)
 def test_after_a_failure(name, recorded, expected):
     assert told(next_action(PROGRAMS[name], records_of(recorded))) == expected
+
+
+RESETS = [
+    # Set again what the code that runs is known to be, and before it is judged.
+    ("verify=hash-mismatch", "failed, verify"),
+    ("verify=open", "unknown, verify, go on"),
+    ("verify hook:after-start=hook-failed", "do restore-configuration"),
+    # The module has said no: a person decides.
+    ("verify restore-configuration=IC0503", "failed, restore-configuration"),
+    ("verify restore-configuration=configuration-differs", "failed, restore-configuration"),
+    ("verify restore-configuration=IC0503 resume", "failed, restore-configuration"),
+    # Nobody knows: it is done again by whoever goes on.
+    ("verify restore-configuration=open", "unknown, restore-configuration, go on"),
+    ("verify restore-configuration=open resume", "do restore-configuration"),
+    ("verify restore-configuration=cancelled resume", "do restore-configuration"),
+    ("verify restore-configuration.", "do restore-configuration"),
+    ("verify restore-configuration=open resume restore-configuration", "do check"),
+    # No for the moment.
+    ("verify restore-configuration~", "wait 30"),
+    ("verify restore-configuration~ wait:30", "do restore-configuration"),
+    (
+        "verify restore-configuration~ wait:60 restore-configuration~",
+        "failed, restore-configuration",
+    ),
+    # What was saved is given up last.
+    ("verify restore-configuration check", "do tidy"),
+    ("verify restore-configuration check=bad", "do <stop"),
+]
+
+
+@pytest.mark.parametrize(("recorded", "expected"), RESETS)
+def test_of_a_reset(recorded, expected):
+    recorded = f"stop snapshot install start {recorded}"
+    assert told(next_action(PROGRAMS["reset"], records_of(recorded))) == expected
 
 
 STARTS = [

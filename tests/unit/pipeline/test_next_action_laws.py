@@ -32,6 +32,9 @@ PROGRAMS = {
     "upgrade through the chunk store": upgrade_program(
         change=CHUNKED, checks=CHECKS, save=Save(purpose="upgrade", replaced=snapshot_id(0))
     ),
+    "reset": upgrade_program(
+        change=install_change(is_reset=True), configuration=b"\x0d" * 32, checks=CHECKS
+    ),
     "upgrade without a snapshot": upgrade_program(save=None, goes_back=False, checks=CHECKS),
     "upgrade --no-stop": upgrade_program(sends_stop=False, sends_start=False, goes_back=False),
     "upgrade --leave-stopped": upgrade_program(before=STOPPED, sends_start=False, goes_back=False),

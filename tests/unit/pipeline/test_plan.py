@@ -218,7 +218,7 @@ def test_a_running_module_that_is_not_stopped_is_not_started_either():
 def test_a_reset_says_that_it_wipes():
     plan = plan_of(seen(is_persistent=True), reset=True)
     assert plan.decision.mode == Reinstall()
-    assert codes(plan.outline.warnings) == ["data-wiped"]
+    assert codes(plan.outline.warnings) == ["data-wiped", "configuration-unknown"]
 
 
 def test_a_reset_with_options_of_an_upgrade_is_refused():

@@ -10,7 +10,7 @@ from juno_snap.pipeline.plan import plan_upgrade
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.wasm_file import check_wasm
 from juno_snap.units import MIB
-from tests.unit.pipeline.values import INTERFACE, leb128, section, seen, status, wasm_bytes
+from tests.unit.pipeline.values import INTERFACE, custom, leb128, section, seen, status, wasm_bytes
 
 READS = b"service : { get : (text) -> (text) query }"
 RENAMED = b"service : { fetch : (text) -> (opt text) query }"
@@ -58,6 +58,17 @@ def test_an_interface_that_breaks_callers_is_refused_with_method_and_place():
     assert refusal.code == "candid-breaking"
     assert refusal.flags == ("--force",)
     assert "method get: result 1: opt where text is expected" in refusal.text
+
+
+def test_only_a_module_that_says_its_package_may_give_up_the_version_query():
+    older = seen(interface=INTERFACE[:-1] + b"; version : () -> (text) query }")
+    packaged = custom(
+        b"icp:public juno:package", b'{"name": "@junobuild/satellite", "version": "0.1.0"}'
+    )
+    newer = check_wasm(wasm_bytes() + packaged, name="new.wasm")
+    assert plan_upgrade(older, UpgradeRequest(), newer).outline.refusals == ()
+    (refusal,) = plan_of(older).outline.refusals
+    assert "method version is expected and not there" in refusal.text
 
 
 def test_a_breaking_interface_can_be_forced_with_a_warning():
@@ -122,7 +133,9 @@ def test_interfaces_that_are_not_known_are_not_compared_and_that_is_said(old, ne
         pytest.param(STABLE, STABLE + b" ", {}, ["stable-types-differ"], id="others"),
         pytest.param(STABLE, None, {}, ["stable-types-differ"], id="none any more"),
         pytest.param(None, STABLE, {}, [], id="none before"),
-        pytest.param(STABLE, b"x", {"reset": True}, ["data-wiped"], id="a reset"),
+        pytest.param(
+            STABLE, b"x", {"reset": True}, ["data-wiped", "configuration-unknown"], id="a reset"
+        ),
     ],
 )
 def test_other_stable_types_of_a_classical_heap_are_a_warning(old, new, options, expected):
