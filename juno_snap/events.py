@@ -38,6 +38,15 @@ class BytesMoved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ItemsDone:
+    """Progress of work on many things, such as the modules of a fleet."""
+
+    what: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """Waiting for a temporary condition to pass, or for a time to come."""
 
@@ -53,7 +62,7 @@ class Notice:
     warning: bool = False
 
 
-Event: TypeAlias = StepStarted | StepFinished | BytesMoved | Waiting | Notice
+Event: TypeAlias = StepStarted | StepFinished | BytesMoved | ItemsDone | Waiting | Notice
 Observer: TypeAlias = Callable[[Event], None]
 
 

@@ -27,6 +27,9 @@ Source: dfinity/ic, ``rs/limits/src/lib.rs``.
 CONNECTIONS_MAX: Final = 50
 """As many calls as a transfer of snapshots has under way; one that would wait is not sent yet."""
 
+POOLS: Final = 10
+"""Among which the connections are: for each request a pool looks at all that it has."""
+
 PIECE_BYTES: Final = 64 * 1024
 """Of a body that is handed to the socket at a time: what it does not take at once is copied."""
 
@@ -69,9 +72,17 @@ class Transport(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Pool:
+    """Some of the connections, and how many exchanges are under way on them."""
+
+    client: httpx.AsyncClient
+    busy: int = 0
+
+
 @final
 class HttpxTransport:
-    """HTTP with one connection pool.
+    """HTTP with a few connection pools, opened when they are needed.
 
     ``idle_seconds`` bounds each wait for bytes (a synchronous call is answered after at most 10 s),
     ``total_seconds`` the whole exchange, so that an answer that drips is given up too.
@@ -89,20 +100,9 @@ class HttpxTransport:
         self._url = check_url(url)
         self._total_seconds = total_seconds
         self._max_body_bytes = max_body_bytes
-        self._client = httpx.AsyncClient(
-            verify=_tls_context(self._url),
-            # A proxy that the environment names is for the outside, never for this machine.
-            trust_env=not is_loopback(self._url),
-            timeout=httpx.Timeout(idle_seconds, connect=connect_seconds),
-            limits=httpx.Limits(
-                max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX
-            ),
-            headers={
-                "User-Agent": f"juno-snap/{__version__}",
-                # An answer that grows while it is unpacked would slip past the size limit.
-                "Accept-Encoding": "identity",
-            },
-        )
+        self._tls = _tls_context(self._url)
+        self._timeout = httpx.Timeout(idle_seconds, connect=connect_seconds)
+        self._pools: list[_Pool] = []
 
     @property
     def url(self) -> str:
@@ -137,8 +137,9 @@ class HttpxTransport:
             ) from error
 
     async def aclose(self) -> None:
-        """Close the pool."""
-        await self._client.aclose()
+        """Close the pools."""
+        for pool in self._pools:
+            await pool.client.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -157,12 +158,42 @@ class HttpxTransport:
         if body is not None:
             headers = {"Content-Type": CBOR_CONTENT_TYPE, "Content-Length": str(len(body))}
             content = _in_pieces(body)
-        async with self._client.stream(method, url, content=content, headers=headers) as response:
-            return Answer(
-                status=response.status_code,
-                content_type=response.headers.get("Content-Type", ""),
-                body=await self._read(response, url),
-            )
+        pool = self._least_busy()
+        pool.busy += 1
+        try:
+            async with pool.client.stream(
+                method, url, content=content, headers=headers
+            ) as response:
+                return Answer(
+                    status=response.status_code,
+                    content_type=response.headers.get("Content-Type", ""),
+                    body=await self._read(response, url),
+                )
+        finally:
+            pool.busy -= 1
+
+    def _least_busy(self) -> _Pool:
+        """The pool with the fewest exchanges under way; a new one where all have some."""
+        pool = min(self._pools, key=lambda each: each.busy, default=None)
+        if pool is None or (pool.busy and len(self._pools) < POOLS):
+            pool = _Pool(client=self._open())
+            self._pools.append(pool)
+        return pool
+
+    def _open(self) -> httpx.AsyncClient:
+        most = CONNECTIONS_MAX // POOLS
+        return httpx.AsyncClient(
+            verify=self._tls,
+            # A proxy that the environment names is for the outside, never for this machine.
+            trust_env=not is_loopback(self._url),
+            timeout=self._timeout,
+            limits=httpx.Limits(max_connections=most, max_keepalive_connections=most),
+            headers={
+                "User-Agent": f"juno-snap/{__version__}",
+                # An answer that grows while it is unpacked would slip past the size limit.
+                "Accept-Encoding": "identity",
+            },
+        )
 
     async def _read(self, response: httpx.Response, url: str) -> bytes:
         announced = response.headers.get("Content-Length", "0")

@@ -35,6 +35,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "history": "What was done: operations, their steps, and what is unfinished.",
     "flow": "Run flows: steps that are stopped and go on where they were.",
     "console": "The step snapshots of flows over HTTP, for programs on this machine.",
+    "fleet": "Upgrade or back up many modules, in waves; goes on where it was cut.",
     "identity": "Who signs: list, show and import keys.",
     "config": "What is configured, and whether it makes sense.",
     "completion": "Completion of commands in your shell.",

@@ -4,7 +4,15 @@ from collections.abc import Callable
 from typing import Final, final
 
 from juno_snap.cli.words import seconds
-from juno_snap.events import BytesMoved, Event, Notice, StepFinished, StepStarted, Waiting
+from juno_snap.events import (
+    BytesMoved,
+    Event,
+    ItemsDone,
+    Notice,
+    StepFinished,
+    StepStarted,
+    Waiting,
+)
 
 WAITING_EVERY_SECONDS: Final = 10.0
 """A countdown is told so often; a log is read afterwards, and must show that it went on."""
@@ -39,7 +47,7 @@ class Lines:
                 self._wait(event)
             case Notice(text=text, warning=warning):
                 (self._warn if warning else self._tell)(text)
-            case BytesMoved():
+            case BytesMoved() | ItemsDone():
                 pass
 
     def _tell(self, text: str) -> None:

@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    MofNCompleteColumn,
     Progress,
     TaskID,
     TextColumn,
@@ -22,6 +23,7 @@ from juno_snap.cli.words import printable, seconds
 from juno_snap.events import (
     BytesMoved,
     Event,
+    ItemsDone,
     Notice,
     StepFinished,
     StepOutcome,
@@ -54,6 +56,13 @@ class LiveSteps:
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._items = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
             TimeRemainingColumn(),
             console=console,
         )
@@ -90,19 +99,19 @@ class LiveSteps:
                 self._waiting = None
             case Waiting():
                 self._waiting = event
-            case BytesMoved():
-                self._moved(event)
+            case BytesMoved(what=what, done_bytes=done, total_bytes=total):
+                self._progress(self._bytes, what, done, total)
+            case ItemsDone(what=what, done=done, total=total):
+                self._progress(self._items, what, done, total)
             case Notice(text=text, warning=warning):
                 label = "warning: " if warning else ""
                 style = "yellow" if warning else ""
                 self._console.print(Text(label + printable(text), style=style))
 
-    def _moved(self, event: BytesMoved) -> None:
-        if event.what not in self._tasks:
-            self._tasks[event.what] = self._bytes.add_task(event.what)
-        self._bytes.update(
-            self._tasks[event.what], completed=event.done_bytes, total=event.total_bytes
-        )
+    def _progress(self, progress: Progress, what: str, done: int, total: int) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = progress.add_task(what)
+        progress.update(self._tasks[what], completed=done, total=total)
 
     def _render(self) -> RenderableType:
         table = Table.grid(padding=(0, 2))
@@ -118,8 +127,7 @@ class LiveSteps:
             elapsed_ms = (time.monotonic_ns() - began_ns) // NS_PER_MS
             table.add_row(Text(name), Text("..."), Text(seconds(elapsed_ms)), Text(""))
         parts: list[RenderableType] = [table]
-        if self._tasks:
-            parts.append(self._bytes.get_renderable())
+        parts += [each.get_renderable() for each in (self._bytes, self._items) if each.tasks]
         if self._waiting:
             left = f"({self._waiting.remaining_seconds:.0f} s left)"
             parts.append(Text(f"waiting: {printable(self._waiting.reason)} {left}"))

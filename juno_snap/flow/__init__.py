@@ -18,6 +18,9 @@ makes effects elsewhere happen exactly once: a step looks at the world before it
 Writes carry the run's fence, the flow's epoch and a sequence. A run that was taken over, a value
 from before a reset, and an older value do nothing. The operating system's lock decides who runs;
 fence and lease columns are there for a database that several machines share.
+
+``fleet*`` is a flow of our own: many modules, each a unit, worked on by ``pipeline``. It looks into
+``backup`` only to verify a copy that an earlier life of the same run has finished.
 """
 
 from typing import Final

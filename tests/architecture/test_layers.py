@@ -21,7 +21,7 @@ LAYERS = {
     "management": {"base", "wire", "agent", "management"},
     "juno": {"base", "wire", "agent", "management", "juno"},
     "pipeline": {"base", "agent", "backup", "management", "juno", "database", "pipeline"},
-    "flow": {"base", "juno", "database", "pipeline", "flow"},
+    "flow": {"base", "backup", "juno", "database", "pipeline", "flow"},
     "replica": {"base", "wire", "replica"},
     "console": {"base", "backup", "pipeline", "flow", "management", "console"},
     "library": {

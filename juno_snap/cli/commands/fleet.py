@@ -1,0 +1,205 @@
+"""``juno-snap fleet``: upgrade or back up many modules, in waves, resumable at any moment."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from juno_snap.cli.fleets import FleetWork, plan_table, report_table
+from juno_snap.cli.operations import reading
+from juno_snap.cli.options import ChangeOptions, CommonOptions, spread
+from juno_snap.cli.session import Session
+from juno_snap.cli.wiring import Connection, connect
+from juno_snap.errors import InputError, NotFoundError, PreconditionError
+from juno_snap.flow.fleet import Fleet, FleetKind
+from juno_snap.flow.fleet_file import FleetFile, load_fleet_file
+from juno_snap.flow.fleet_plan import FleetPlan, plan_fleet
+from juno_snap.flow.fleet_report import FleetFailedError, FleetReport, read_report
+from juno_snap.flow.fleet_run import FleetOptions, run_fleet
+from juno_snap.flow.space import FlowSpace
+
+group: Final = typer.Typer(no_args_is_help=True)
+
+KINDS: Final[Sequence[FleetKind]] = ("upgrade", "backup", "rollback")
+GOES_ON: Final = frozenset({"stopped", "interrupted", "needs-attention", "running"})
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The fleet file, TOML.")]
+New = Annotated[
+    bool, typer.Option("--new", help="Leave an unfinished run behind and begin another one.")
+]
+Kind = Annotated[
+    FleetKind | None,
+    typer.Option(help="Of which run, where there are two. [default: the newest]"),
+]
+
+
+def register(app: typer.Typer, name: str, line: str) -> None:
+    """Add the group."""
+    app.add_typer(group, name=name, help=line)
+
+
+@group.command("plan")
+@spread
+def plan(common: CommonOptions, path: File, kind: Kind = None) -> None:
+    """Show each module's plan, the waves and the whole cost. Changes nothing."""
+    _plan(Session(common), path, kind or "upgrade")
+
+
+@group.command("apply")
+@spread
+def apply(common: CommonOptions, change: ChangeOptions, path: File, new: New = False) -> None:
+    """Upgrade all modules, each as upgrade does; those whose own check fails go back.
+
+    A run that was cut goes on where it was.
+    """
+    session = Session(common)
+    if change.dry_run:
+        _plan(session, path, "upgrade")
+    else:
+        _run(session, path, "upgrade", FleetOptions(is_anew=new))
+
+
+@group.command("backup")
+@spread
+def backup(common: CommonOptions, change: ChangeOptions, path: File, new: New = False) -> None:
+    """Snapshot, download, verify and delete, module by module, in the same waves.
+
+    A run that was cut goes on where it was.
+    """
+    session = Session(common)
+    if change.dry_run:
+        _plan(session, path, "backup")
+    else:
+        _run(session, path, "backup", FleetOptions(is_anew=new))
+
+
+@group.command("resume")
+@spread
+def resume(
+    common: CommonOptions,
+    path: File,
+    kind: Kind = None,
+    roll_back_wave: Annotated[
+        bool,
+        typer.Option(
+            "--roll-back-wave",
+            help="In its place: the modules that the last wave has upgraded go back too. What was "
+            "written since is in safety snapshots.",
+        ),
+    ] = False,
+    new: New = False,
+) -> None:
+    """Go on with a run that was cut, or has stopped after too many failures."""
+    session = Session(common)
+    if roll_back_wave:
+        _run(session, path, "rollback", FleetOptions(is_anew=new, is_again=True))
+        return
+    if new:
+        raise InputError("--new goes with --roll-back-wave", value="--new")
+    name = load_fleet_file(path).fleet.name
+    found = [
+        each
+        for each in _reports(session, name)
+        if each.state in GOES_ON and kind in {None, each.kind}
+    ]
+    if not found:
+        raise NotFoundError(
+            f"fleet {name!r} has no run to go on with",
+            code="nothing-to-resume",
+            hint="begin one with: juno-snap fleet apply FILE, or fleet backup FILE",
+        )
+    if len(found) > 1:
+        raise PreconditionError(
+            f"fleet {name!r} has several unfinished runs",
+            code="several-unfinished",
+            hint=f"say --kind {' or --kind '.join(each.kind for each in found)}",
+        )
+    _run(session, path, found[0].kind, FleetOptions(is_again=True))
+
+
+@group.command("status")
+@spread
+def status(common: CommonOptions, path: File, kind: Kind = None) -> None:
+    """What came of each module in the last run, or how far it has come."""
+    session = Session(common)
+    name = load_fleet_file(path).fleet.name
+    found = [each for each in _reports(session, name) if kind in {None, each.kind}]
+    if not found:
+        raise NotFoundError(
+            f"fleet {name!r} was not run yet",
+            code="no-such-fleet",
+            hint="begin with: juno-snap fleet plan FILE",
+        )
+    report = max(found, key=lambda each: each.run.began_at_ns)
+    session.output.show({"fleet": report.to_json()}, lambda: report_table(report))
+
+
+def _reports(session: Session, name: str) -> list[FleetReport]:
+    """The last run of each kind."""
+    space, found = FlowSpace(state=session.state), []
+    if space.is_empty:
+        return []
+    with space.open() as store:
+        for kind in KINDS:
+            try:
+                found.append(read_report(store, space, name, kind))
+            except NotFoundError:
+                continue
+    return found
+
+
+def _last_upgrade(session: Session, name: str) -> FleetReport:
+    for report in _reports(session, name):
+        if report.kind == "upgrade":
+            return report
+    raise NotFoundError(
+        f"fleet {name!r} was not upgraded yet",
+        code="no-such-fleet",
+        hint="begin with: juno-snap fleet plan FILE",
+    )
+
+
+def _plan(session: Session, path: Path, kind: FleetKind) -> None:
+    file = load_fleet_file(path)
+
+    async def work() -> FleetPlan:
+        async with connect(session, changes=True, dry_run=True) as connection:
+            works = FleetWork(path, file, connection)
+            fleet = await works.fleet(kind)
+            with session.output.watch() as observer:
+                return await reading(plan_fleet(fleet, works.plan, observer=observer))
+
+    planned = session.run(work())
+    session.output.show(planned.to_json(), lambda: plan_table(planned))
+
+
+def _run(session: Session, path: Path, kind: FleetKind, options: FleetOptions) -> None:
+    file = load_fleet_file(path)
+
+    async def work() -> FleetReport:
+        async with connect(session, changes=True) as connection:
+            works = FleetWork(path, file, connection)
+            if kind == "rollback":
+                fleet = works.fleet_back(_last_upgrade(session, file.fleet.name))
+            else:
+                fleet = await works.fleet(kind)
+            _ask(session, connection, fleet, file)
+            with session.output.watch() as observer:
+                space = FlowSpace(state=session.state)
+                return await run_fleet(fleet, space, works.work, options, observer=observer)
+
+    report = session.run(work())
+    session.output.report({"fleet": report.to_json()}, lambda: report_table(report))
+    if not report.is_good:
+        raise FleetFailedError(report)
+
+
+def _ask(session: Session, connection: Connection, fleet: Fleet, file: FleetFile) -> None:
+    """As ``upgrade``: once, on a terminal, on mainnet; and before going back as ``rollback``."""
+    if fleet.kind == "rollback":
+        names = ", ".join(member.label for member in fleet.members)
+        session.confirm(f"go back on the upgrade of {names}?")
+    elif connection.is_mainnet and session.output.can_ask and fleet.kind == "upgrade":
+        count, name = len(fleet.members), file.fleet.name
+        session.confirm(f"upgrade {count} modules of fleet {name!r} on mainnet?")

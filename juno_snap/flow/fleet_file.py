@@ -1,0 +1,168 @@
+"""The fleet file: which modules, in which waves, and what is to be done with them.
+
+```toml
+[fleet]
+name = "shops"
+concurrency = 5
+stop_after_failures = 2
+
+[waves]
+canary = 1                 # so many first
+percentages = [10, 50]     # then up to these shares of the fleet, then the rest
+pause_seconds = 60
+
+[upgrade]
+src = "app.wasm"           # beside this file
+checks = ['version() == "2.0.0"']
+
+[backup]
+directory = "backups"
+
+[[modules]]
+module = "shop-1"          # a canister id or a name
+checks = ['open() == true']
+
+[[modules]]
+role = "satellite"         # every one that is configured
+
+[[modules]]
+mission_control = "ID"     # all that it looks after; with role, those of that role
+```
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from juno_snap.errors import ConfigError
+from juno_snap.files import read_file
+
+NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$"
+"""Shorter than the name of a flow, which is made of it."""
+
+CONCURRENCY_MAX: Final = 100
+SECONDS_MAX: Final = 86_400
+TIMEOUT_MAX_SECONDS: Final = 3600
+
+Percentage = Annotated[int, Field(ge=1, le=100)]
+Seconds = Annotated[int, Field(ge=1, le=TIMEOUT_MAX_SECONDS)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class FleetTable(_Table):
+    """What holds for all of it."""
+
+    name: str = Field(pattern=NAME_PATTERN)
+    concurrency: int = Field(default=5, ge=1, le=CONCURRENCY_MAX)
+    """How many modules at once."""
+    stop_after_failures: int = Field(default=1, ge=1)
+    """No further module is begun after so many upgrades have failed."""
+
+
+class WavesTable(_Table):
+    """Who comes first."""
+
+    canary: int = Field(default=0, ge=0)
+    percentages: tuple[Percentage, ...] = Field(default=(), strict=False)
+    pause_seconds: float = Field(default=0, ge=0, le=SECONDS_MAX, strict=False)
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if list(self.percentages) != sorted(set(self.percentages)):
+            raise ValueError("percentages are shares of the whole fleet, each above the last")
+        return self
+
+
+class UpgradeTable(_Table):
+    """The new code, and what must hold on it."""
+
+    src: str | None = None
+    sha256: str | None = Field(default=None, pattern="^[0-9a-fA-F]{64}$")
+    arg: str | None = None
+    """Candid text."""
+    checks: tuple[str, ...] = Field(default=(), strict=False)
+    health_timeout_seconds: Seconds | None = None
+    stop_timeout_seconds: Seconds | None = None
+    keep: int | None = Field(default=None, ge=1)
+    """Afterwards at most so many snapshots of upgrades."""
+    found_stopped: Literal["ask", "start", "leave-stopped"] = "ask"
+    """What to do with a module that does not run; with ``ask`` it is refused."""
+    allow: tuple[Literal["role-change", "stock", "downgrade", "skip"], ...] = Field(
+        default=(), strict=False
+    )
+    """Guards that are lifted, as by ``upgrade --allow-...``."""
+
+
+class BackupTable(_Table):
+    """Where copies go, and what becomes of their snapshots."""
+
+    directory: str | None = None
+    """None: the folder of the state directory where all backups lie."""
+    delete_snapshot: bool = True
+    """Once its copy is verified."""
+    stop_after_failures: int | None = Field(default=None, ge=1)
+    """None: never; what fails today must not keep the others from their backup tomorrow."""
+
+
+class ModuleTable(_Table):
+    """One module, all of a role, or all that a mission control looks after."""
+
+    module: str | None = None
+    role: Literal["satellite", "mission-control", "orbiter"] | None = None
+    mission_control: str | None = None
+    """Its id or name; with ``role`` only those of that role."""
+    src: str | None = None
+    arg: str | None = None
+    checks: tuple[str, ...] = Field(default=(), strict=False)
+    """Besides those of ``[upgrade]``."""
+
+    @model_validator(mode="after")
+    def _one_way_to_say_it(self) -> Self:
+        if (self.module is None) == (self.role is None and self.mission_control is None):
+            raise ValueError("say module, or else role, mission_control or both")
+        return self
+
+
+class FleetFile(_Table):
+    """All of the file."""
+
+    fleet: FleetTable
+    waves: WavesTable = WavesTable()
+    upgrade: UpgradeTable = UpgradeTable()
+    backup: BackupTable = BackupTable()
+    modules: tuple[ModuleTable, ...] = Field(min_length=1, strict=False)
+
+
+def load_fleet_file(path: Path) -> FleetFile:
+    """What ``path`` says.
+
+    Raises:
+        NotFoundError: There is no such file.
+        ConfigError: It is no TOML, or something in it is wrong; names the file and the key.
+    """
+    try:
+        return FleetFile.model_validate(tomllib.loads(read_file(path).decode()))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path} is no TOML: {error}", source=str(path), hint="correct it there"
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        why = first["msg"].removeprefix("Value error, ")
+        more = error.error_count() > 1
+        raise fleet_mistake(path, key, why, "there are more mistakes in it" if more else "") from (
+            error
+        )
+
+
+def fleet_mistake(path: Path, key: str, why: str, hint: str = "") -> ConfigError:
+    """The error of a key of a fleet file."""
+    return ConfigError(
+        f"{path}: {key}: {why}", source=str(path), key=key, hint=hint or "correct it there"
+    )

@@ -1,0 +1,214 @@
+"""Fleets that are killed at random moments: each module is done once, and all are reported."""
+
+import json
+import sys
+import threading
+
+import pytest
+
+from juno_snap.flow.space import FlowSpace
+from juno_snap.replica.options import ReplicaOptions
+from juno_snap.replica.server import run_replica
+from tests.chance import Chance
+from tests.integration.backup_world import log_length
+from tests.integration.cli_world import ask, juno_snap, refuse, write_sample
+from tests.integration.fleet_world import done_to, make_modules, write_fleet
+from tests.integration.flow_world import start, until
+
+LOCKED, FAILED = 3, 16
+V2 = 'src = "document_store_v2.wasm"'
+BAD = f"{V2}\nchecks = ['version() == \"9.9.9\"']\nhealth_timeout_seconds = 1"
+
+
+class World:
+    """A replica of its own, modules on it, and the state directory of who cares for them."""
+
+    def __init__(self, folder, log):
+        self.folder = folder
+        self.log = log
+        self.modules = []
+        self.made = 0
+        """Lines of the log until all modules were there."""
+
+    def make(self, count):
+        write_sample(self.folder, "document_store_v2")
+        self.modules = make_modules(write_sample(self.folder, "document_store_v1"), count)
+        for module in self.modules:
+            ask("module", "call", "set_document", '("key", "kept")', "--module", module)
+        self.made = log_length(self.log)
+
+    def calls(self):
+        return self.log.read_text(encoding="utf-8").count('"kind": "call"')
+
+    def done(self, method):
+        """How often a method was carried out on each module."""
+        found = done_to(self.log, self.modules, after=self.made)
+        return [counted[method] for counted in found.values()]
+
+    def snapshots(self, module):
+        return ask("snapshot", "list", "--module", module)["snapshots"]
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    log = tmp_path / "requests.jsonl"
+    with run_replica(ReplicaOptions(seed="fleets", request_log=log)) as replica:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.delenv("CI", raising=False)
+        monkeypatch.setenv("JUNO_SNAP_NETWORK", replica.url)
+        monkeypatch.setenv("JUNO_SNAP_ROOT_KEY", replica.root_key.hex())
+        monkeypatch.setenv("JUNO_SNAP_STATE", str(tmp_path / "state"))
+        yield World(tmp_path, log)
+
+
+def is_unfinished(state, flow):
+    space = FlowSpace(state=state)
+    if space.is_empty:
+        return False
+    with space.open() as store:
+        runs = store.runs(flow)
+    return bool(runs) and runs[0].state != "done"
+
+
+def live_once(world, words, chance, most):
+    """One life of the command; whether it was killed before its end.
+
+    Now and then it dies while it starts, mostly some calls after it has begun.
+    """
+    process, before = start("fleet", *words, "--json"), world.calls()
+    if chance.below(6):
+        target = before + 1 + chance.below(most)
+        until(lambda: world.calls() >= target or process.poll() is not None)
+    threading.Event().wait(chance.below(120) / 1000)
+    process.kill()
+    process.communicate()
+    return process.returncode == -9
+
+
+def survive(world, verb, file, *, kills, most, seed):
+    """The last life's document and exit code, after so many others were killed."""
+    chance, killed, flow = Chance(seed), 0, f"fleet-shops-{'upgrade' if verb == 'apply' else verb}"
+    for _ in range(kills):
+        is_begun = is_unfinished(world.folder / "state", flow)
+        word = "resume" if is_begun and chance.below(2) else verb
+        killed += live_once(world, (word, file), chance, most)
+    ran = juno_snap("fleet", verb, file, "--json")
+    assert ran.out, ran.err
+    return ran, killed
+
+
+def tell(capsys, what, modules, killed):
+    with capsys.disabled():
+        sys.stdout.write(f"\n{what} of {modules} modules, killed {killed} times: each done once\n")
+
+
+def upgrade_under_kills(world, capsys, *, modules, kills, most, seed):
+    world.make(modules)
+    file = write_fleet(
+        world.folder, world.modules, head="concurrency = 4",
+        waves="canary = 1\npercentages = [40]", upgrade=V2,
+    )  # fmt: skip
+    ran, killed = survive(world, "apply", file, kills=kills, most=most, seed=seed)
+    report = ran.document["fleet"]
+    assert (ran.code, report["outcomes"]) == (0, {"upgraded": modules}), ran.err
+    assert {each["module"] for each in report["modules"]} == set(world.modules)
+    for each in report["modules"]:
+        (snapshot,) = world.snapshots(each["module"])
+        assert (each["snapshot"], each["module_status"]) == (snapshot["id"], "running")
+        (operation,) = ask("history", "--module", each["module"])["operations"]
+        assert each["operation"] == operation["operation"]
+        listed = ask("module", "call", "count_documents", "--query", "--module", each["module"])
+        assert listed["reply"] == "(1 : nat)"
+    assert world.done("install_code") == [1] * modules
+    assert world.done("take_canister_snapshot") == [1] * modules
+    tell(capsys, "upgrades", modules, killed)
+    assert killed >= kills // 2
+
+
+def back_up_under_kills(world, capsys, *, modules, kills, most, seed):
+    world.make(modules)
+    file = write_fleet(
+        world.folder, world.modules, head="concurrency = 4", backup='directory = "copies"'
+    )
+    ran, killed = survive(world, "backup", file, kills=kills, most=most, seed=seed)
+    report = ran.document["fleet"]
+    assert (ran.code, report["outcomes"]) == (0, {"backed-up": modules}), ran.err
+    for each in report["modules"]:
+        assert ask("backup", "verify", each["backup"])["verification"]["ok"]
+        assert world.snapshots(each["module"]) == []
+        assert ask("status", "--module", each["module"])["status"] == "running"
+    listed = ask("backup", "list", world.folder / "copies")["backups"]
+    assert sorted(each["module"] for each in listed) == sorted(world.modules)
+    assert world.done("take_canister_snapshot") == [1] * modules
+    tell(capsys, "backups", modules, killed)
+    assert killed >= kills // 2
+
+
+def test_a_killed_fleet_upgrades_each_module_once(world, capsys):
+    upgrade_under_kills(world, capsys, modules=6, kills=3, most=14, seed=5)
+
+
+def test_a_killed_fleet_backs_each_module_up_once(world, capsys):
+    back_up_under_kills(world, capsys, modules=6, kills=3, most=20, seed=6)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(30, 33))
+def test_thirty_modules_are_upgraded_by_a_fleet_that_is_killed_ten_times(world, capsys, seed):
+    upgrade_under_kills(world, capsys, modules=30, kills=10, most=24, seed=seed)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(40, 43))
+def test_thirty_modules_are_backed_up_by_a_fleet_that_is_killed_five_times(world, capsys, seed):
+    back_up_under_kills(world, capsys, modules=30, kills=5, most=60, seed=seed)
+
+
+def test_a_bad_release_stops_a_killed_fleet_and_all_go_back(world):
+    world.make(5)
+    head = "stop_after_failures = 2\nconcurrency = 2"
+    file = write_fleet(world.folder, world.modules, head=head, upgrade=BAD)
+    process = start("fleet", "apply", file, "--json")
+    until(lambda: max(world.done("load_canister_snapshot")) > 0)
+    process.kill()
+    process.communicate()
+    ran = juno_snap("fleet", "resume", file, "--json")
+    report = ran.document["fleet"]
+    assert (ran.code, report["state"]) == (FAILED, "needs-attention")
+    bad = report["outcomes"]["rolled-back"]  # one may have been under way when the second failed
+    assert report["outcomes"] == {"rolled-back": bad, "pending": 5 - bad}
+    assert bad in {2, 3}
+    assert world.done("install_code") == [1] * bad + [0] * (5 - bad)
+    assert world.done("load_canister_snapshot") == [1] * bad + [0] * (5 - bad)
+    for module in world.modules:
+        status = ask("status", "--module", module)
+        assert (status["version"], status["status"]) == ("0.1.0", "running")
+
+
+def test_a_second_run_is_refused_until_the_first_one_is_dead(world):
+    world.make(3)
+    file = write_fleet(
+        world.folder, world.modules, waves="canary = 1\npause_seconds = 600", upgrade=V2
+    )
+    process = start("fleet", "apply", file, "--json")
+    until(lambda: '"wave": 2' in json.dumps(marker(world)))
+    assert refuse("fleet", "resume", file).code == LOCKED
+    assert refuse("fleet", "apply", file).code == LOCKED
+    assert ask("fleet", "status", file)["fleet"]["state"] == "running"
+    process.kill()
+    process.communicate()
+    assert ask("fleet", "status", file)["fleet"]["state"] == "interrupted"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("600", "0"), encoding="utf-8")
+    report = ask("fleet", "resume", file)["fleet"]
+    assert (report["outcomes"], world.done("install_code")) == ({"upgraded": 3}, [1, 1, 1])
+
+
+def marker(world):
+    """The step snapshot of the fleet, if there is one."""
+    space = FlowSpace(state=world.folder / "state")
+    if space.is_empty:
+        return None
+    with space.open() as store:
+        found = store.snapshot("fleet-shops-upgrade", "work")
+    return found.value if found else None

@@ -1,0 +1,102 @@
+"""Waves, and when which module may begin."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from juno_snap.errors import InputError
+from juno_snap.flow.fleet import Fleet, Member, wave_sizes
+from juno_snap.flow.fleet_gate import FleetStoppedError, Gate
+from juno_snap.ids import Principal
+from juno_snap.pipeline.request import UpgradeRequest
+
+MEMBERS = tuple(Member(module=Principal(bytes([number, 1, 1]))) for number in range(4))
+FLEET = Fleet(name="shops", kind="upgrade", members=MEMBERS, wave_sizes=(1, 3))
+
+
+@pytest.mark.parametrize(
+    ("count", "canary", "percentages", "sizes"),
+    [
+        (10, 0, (), (10,)),
+        (10, 1, (), (1, 9)),
+        (10, 1, (10, 50), (1, 4, 5)),
+        (10, 2, (25, 100), (2, 1, 7)),
+        (3, 5, (50,), (3,)),
+        (200, 1, (1, 10, 50), (1, 1, 18, 80, 100)),
+    ],
+)
+def test_waves_are_the_canary_then_shares_of_the_fleet_then_the_rest(
+    count, canary, percentages, sizes
+):
+    assert wave_sizes(count, canary=canary, percentages=percentages) == sizes
+
+
+@given(
+    st.integers(1, 2000),
+    st.integers(0, 50),
+    st.lists(st.integers(1, 100), unique=True, max_size=5).map(sorted),
+)
+def test_each_module_is_in_one_wave_and_no_wave_is_empty(count, canary, percentages):
+    sizes = wave_sizes(count, canary=canary, percentages=percentages)
+    assert sum(sizes) == count
+    assert all(size > 0 for size in sizes)
+
+
+def test_a_module_is_in_a_fleet_once():
+    with pytest.raises(InputError, match="twice"):
+        replace(FLEET, members=(*MEMBERS[:3], MEMBERS[0]))
+
+
+def test_what_is_done_with_which_module_makes_a_fleet_another_one():
+    stricter = replace(MEMBERS[0], request=UpgradeRequest(health_timeout_seconds=5))
+    for other in (
+        replace(FLEET, kind="backup"),
+        replace(FLEET, wave_sizes=(2, 2)),
+        replace(FLEET, members=(stricter, *MEMBERS[1:])),
+        replace(FLEET, members=MEMBERS[::-1]),
+    ):
+        assert other.digest() != FLEET.digest()
+    started = replace(MEMBERS[0], request=UpgradeRequest(found_stopped="start"))
+    for same in (
+        replace(FLEET, concurrency=3, pause_seconds=5, stop_after_failures=9),
+        replace(FLEET, members=(started, *MEMBERS[1:])),
+    ):
+        assert same.digest() == FLEET.digest()
+
+
+@pytest.mark.anyio
+async def test_a_wave_waits_for_the_one_before():
+    gate = Gate((1, 2), ended=0, failed=0, stop_after_failures=1)
+    await gate.reach(1)
+    await gate.enter()
+    second = asyncio.ensure_future(gate.reach(2))
+    await asyncio.sleep(0)
+    assert not second.done()
+    await gate.leave(is_good=True)
+    await second
+
+
+@pytest.mark.anyio
+async def test_nobody_begins_after_too_many_failures_and_who_has_begun_ends():
+    gate = Gate((4,), ended=1, failed=1, stop_after_failures=2)
+    for _ in range(2):
+        await gate.enter()
+    await gate.leave(is_good=False)
+    third = asyncio.ensure_future(gate.enter())
+    await asyncio.sleep(0.01)
+    assert not third.done()  # one is still under way
+    await gate.leave(is_good=True)
+    with pytest.raises(FleetStoppedError, match="2 modules"):
+        await third
+    assert gate.is_stopped
+
+
+@pytest.mark.anyio
+async def test_a_module_that_was_broken_off_has_neither_ended_nor_failed():
+    gate = Gate((2,), ended=0, failed=0, stop_after_failures=1)
+    await gate.enter()
+    await gate.leave(is_good=None)
+    assert (gate.active, gate.ended, gate.failed) == (0, 0, 0)
