@@ -7,6 +7,7 @@ import typer
 
 from juno_snap.cli.options import CommonOptions, spread
 from juno_snap.cli.output import Human
+from juno_snap.cli.running import collect_garbage
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, moment
 from juno_snap.errors import InputError
@@ -108,6 +109,7 @@ def run(
         snapshot_loadable_after_seconds=loadable_after,
         storage_cycles_per_gib_second=storage_price,
     )
+    collect_garbage()
     serve(
         options,
         on_ready=lambda replica: session.output.show(
