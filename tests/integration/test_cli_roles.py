@@ -206,3 +206,20 @@ def test_a_module_that_no_command_of_junos_reaches_is_upgraded_by_its_id(cli):
     assert done["outcome"] == "upgraded"
     ran = refuse("upgrade", "--module", console, "--src", write(cli, module("orbiter", "0.1.0")))
     assert (ran.code, ran.error["code"]) == (5, "role-change")
+
+
+def test_a_fleet_is_what_a_mission_control_looks_after(cli):
+    create(cli, "mission-control", module("mission-control", "0.1.0"))
+    create(cli, "satellite", module("satellite", "0.1.0"))
+    shop = ask("status", "--module", "satellite")["module"]
+    for verb, named in (("set_satellite", shop), ("set_orbiter", "aaaaa-aa")):
+        said = f'(principal "{named}", opt "shop")'
+        ask("module", "call", verb, said, "--module", "mission-control")
+    write(cli, module("satellite", "0.1.1")).rename(cli / "new.wasm")
+    (cli / "fleet.toml").write_text(
+        '[fleet]\nname = "all"\n[upgrade]\nsrc = "new.wasm"\nallow = ["skip"]\n'
+        '[[modules]]\nmission_control = "mission-control"\nrole = "satellite"\n',
+        encoding="utf-8",
+    )
+    report = ask("fleet", "apply", cli / "fleet.toml")["fleet"]
+    assert [(each["module"], each["outcome"]) for each in report["modules"]] == [(shop, "upgraded")]
