@@ -30,9 +30,12 @@ def store(cli):
     return create_store(cli)
 
 
+RESET = ("--reset", "--discard-configuration", "--no-snapshot")
+
+
 def reset(cli, module):
     wasm = write_sample(cli, "document_store_v1")
-    ask("upgrade", "--module", module, "-s", wasm, "--reset", "--no-snapshot", "--yes")
+    ask("upgrade", "--module", module, "-s", wasm, *RESET, "--yes")
 
 
 def test_a_module_that_lost_everything_gets_its_data_back(cli, store):

@@ -15,6 +15,8 @@ from tests.integration.cli_world import (
 )
 from tests.replica.engine import wat
 
+RESET = ("--reset", "--discard-configuration")  # a document store has none to be saved
+
 
 @pytest.fixture
 def store(cli):
@@ -128,9 +130,9 @@ def test_a_module_found_stopped_is_a_question(store):
 
 
 def test_a_reset_needs_a_confirmation(store):
-    ran = refuse("upgrade", "--module", "docs", "--src", "document_store_v2.wasm", "--reset")
+    ran = refuse("upgrade", "--module", "docs", "--src", "document_store_v2.wasm", *RESET)
     assert (ran.code, ran.error["code"]) == (5, "confirmation-needed")
-    upgrade("--reset", "--yes")
+    upgrade(*RESET, "--yes")
     assert documents("docs") == "(vec {})"
 
 

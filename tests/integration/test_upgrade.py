@@ -153,7 +153,7 @@ async def test_a_module_found_stopped_is_a_question(client):
 
 async def test_a_reset_wipes_and_the_snapshot_still_has_the_data(client):
     module = await install_with_document(client)
-    report = await upgraded(client, module, V2, reset=True)
+    report = await upgraded(client, module, V2, reset=True, discard_configuration=True)
     assert await document(client, module, "greeting") is None
     await restore_snapshot(at(client), module, str(report.snapshot))
     assert await document(client, module, "greeting") == "hello"
