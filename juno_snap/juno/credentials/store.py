@@ -8,6 +8,7 @@ salt: what is no UTF-8 in it became U+FFFD.
 """
 
 import hashlib
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -118,7 +119,7 @@ def find_store(login: Login) -> TokenStore | None:
     if not file.exists():
         return None
     data = read_file(file)
-    if data.lstrip()[:1] != b"{" and data[IV_BYTES : IV_BYTES + 1] == SEPARATOR:
+    if _is_encrypted(data):
         return TokenStore(file=file, login=login, content=None)
     return TokenStore(file=file, login=login, content=_parse(data, file))
 
@@ -154,6 +155,17 @@ def segments_of(login: Login, password: Callable[[], bytes]) -> tuple[Segment, .
     """
     store = find_store(login)
     return open_store(store, password).segments if store else ()
+
+
+def _is_encrypted(data: bytes) -> bool:
+    """Whether ``data`` is a vector, a colon and what is sealed; a vector may begin like JSON."""
+    if data[IV_BYTES : IV_BYTES + 1] != SEPARATOR:
+        return False
+    try:
+        json.loads(data)
+    except ValueError:
+        return True
+    return False
 
 
 def _decrypt(sealed: bytes, vector: bytes, key: bytes) -> bytes:

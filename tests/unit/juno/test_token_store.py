@@ -113,6 +113,21 @@ def test_a_damaged_store_is_told_without_a_word_of_its_key(document, said):
     assert SEED.hex() not in f"{caught.value!r} {caught.value.__cause__!r}"
 
 
+@pytest.mark.parametrize("first", [b"{", b" {", b"\xfe"])
+def test_an_encrypted_store_is_known_whatever_its_first_byte(first):
+    vector = first.ljust(16, b"\x9c")
+    file = write({})
+    file.write_bytes(vector + b":" + bytes(range(200, 232)))
+    assert find_store(LOGIN).content is None
+
+
+def test_a_store_with_a_colon_in_that_place_is_not_encrypted():
+    file = write({})
+    file.write_bytes(b'{"satellites"   :   []}')
+    assert file.read_bytes()[16:17] == b":"
+    assert find_store(LOGIN).content.key is None
+
+
 def test_the_place_is_the_one_of_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "elsewhere"))
     assert store_file(LOGIN).is_relative_to(tmp_path / "elsewhere")
