@@ -1,5 +1,7 @@
 """The demo tells the whole story, and checks it."""
 
+import secrets
+
 import pytest
 
 from juno_snap.agent.agent import AgentOptions, open_agent
@@ -43,7 +45,7 @@ async def test_the_demo_does_not_claim_what_is_not_so(cli_replica, third, words)
         return sample(third if name == "document_store_v3" else name) + b"\x00\x02\x01x"
 
     options = AgentOptions(url=cli_replica.url, root_key=cli_replica.root_key)
-    async with await open_agent(options, generate_ed25519(bytes(32))) as agent:
+    async with await open_agent(options, generate_ed25519(secrets.token_bytes(32))) as agent:
         workspace = Workspace.in_memory(ManagementClient(agent))
         story = Story(workspace=workspace, sample=changed, tell=lambda _text: None)
         with pytest.raises(JunoSnapError, match=words):
