@@ -39,7 +39,7 @@ HexPrincipal = Annotated[Hex, Field(max_length=2 * PRINCIPAL_MAX_BYTES)]
 
 
 class _DelegationJson(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, strict=True, extra="forbid")
 
     pubkey: Hex
     expiration: HexNumber
@@ -48,14 +48,14 @@ class _DelegationJson(BaseModel):
 
 
 class _SignedDelegationJson(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(defer_build=True, strict=True)
 
     delegation: _DelegationJson
     signature: Hex
 
 
 class _ChainJson(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(defer_build=True, strict=True)
 
     public_key: Annotated[Hex, Field(alias="publicKey")]
     delegations: Annotated[

@@ -71,7 +71,7 @@ class FoundId:
 class _Part(BaseModel):
     """Other keys are Juno's own business."""
 
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="ignore", strict=True, frozen=True)
 
 
 class _Satellite(_Part):

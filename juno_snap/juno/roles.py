@@ -137,7 +137,7 @@ _Text: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,100}$")]
 
 
 class _Document(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(defer_build=True, extra="ignore", strict=True)
 
     name: _Text
     version: _Text

@@ -116,7 +116,7 @@ Amount: TypeAlias = Annotated[int, Field(ge=0)]
 class Table(BaseModel):
     """What every table has in common: no unknown key, no silent conversion."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
 
 
 class NetworkTable(Table):

@@ -81,7 +81,7 @@ class _Entry(BaseModel):
 
 
 class _Store(BaseModel):
-    model_config = ConfigDict(hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, hide_input_in_errors=True)
 
     token: Pair | None = None
     satellites: list[_Entry] | None = None

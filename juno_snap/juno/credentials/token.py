@@ -21,13 +21,13 @@ Pair: TypeAlias = tuple[str, str]
 
 
 class _Token(BaseModel):
-    model_config = ConfigDict(hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, hide_input_in_errors=True)
 
     token: Pair
 
 
 class _KeyJson(RootModel[_Token | Pair]):
-    model_config = ConfigDict(hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, hide_input_in_errors=True)
 
 
 def read_token(text: str) -> KeyIdentity:

@@ -96,7 +96,7 @@ class _IcpList(BaseModel):
 
 
 class _DfxConfig(BaseModel):
-    model_config = ConfigDict(hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, hide_input_in_errors=True)
 
     hsm: object = None
     encryption: object = None

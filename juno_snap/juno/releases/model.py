@@ -112,7 +112,7 @@ _Numbers: TypeAlias = Annotated[list[_Number], Field(min_length=1)]
 
 
 class _Release(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(defer_build=True, extra="ignore", strict=True)
 
     tag: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,63}$")]
     satellite: _Number | None = None
@@ -121,7 +121,7 @@ class _Release(BaseModel):
 
 
 class _Document(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(defer_build=True, extra="ignore", strict=True)
 
     satellites: _Numbers
     mission_controls: _Numbers
