@@ -10,7 +10,6 @@ from juno_snap.cli.plans import about_rows, cost_rows
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, listing
 from juno_snap.cli.words import seconds
-from juno_snap.errors import OutcomeUnknownError, TransportError
 from juno_snap.ids import SnapshotId
 from juno_snap.pipeline.plan_facts import PlanFacts
 from juno_snap.pipeline.plan_parts import Outline
@@ -46,27 +45,6 @@ async def reported(session: Session, work: Coroutine[Any, Any, T]) -> T:
         report = error.report
         session.output.report(report.to_json(), lambda: report_table(report))
         raise
-
-
-async def reading(work: Coroutine[Any, Any, T]) -> T:
-    """The result of ``work`` that only reads.
-
-    Some reads are calls that every node carries out; a call without a certified outcome is
-    nothing to worry about where it changes nothing: it is a network that does not answer.
-
-    Raises:
-        TransportError: That.
-    """
-    try:
-        return await work
-    except OutcomeUnknownError as error:
-        cause = error.__cause__ or error.__context__
-        url = cause.url if isinstance(cause, TransportError) else ""
-        raise TransportError(
-            f"the network gave no usable answer; nothing was changed: {error.message}",
-            url=url,
-            hint="check the network's address, then try again",
-        ) from error
 
 
 def announce(session: Session, outline: Outline) -> None:

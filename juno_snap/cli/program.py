@@ -42,6 +42,12 @@ COMMANDS: Final[Mapping[str, str]] = {
 }
 """Each stands in ``juno_snap.cli.commands`` under its name and is imported only when it is used."""
 
+PARTS: Final[Mapping[str, str]] = {
+    "snapshot list": "snapshot_list",
+    "snapshot show": "snapshot_list",
+}
+"""What is asked for often and needs little of its group stands in a module of its own."""
+
 COMPLETION_VARIABLES: Final = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
 """Where shells put the line to be completed. Source: typer, "CLI completion"."""
 
@@ -90,9 +96,11 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     words = set(arguments)
     for variable in COMPLETION_VARIABLES:
         words |= set(os.environ.get(variable, "").split())
+    part = PARTS.get(" ".join(arguments[:2]))
     for name, line in COMMANDS.items():
         if name in words:
-            importlib.import_module(f"juno_snap.cli.commands.{name}").register(app, name, line)
+            module = part if part and name == arguments[0] else name
+            importlib.import_module(f"juno_snap.cli.commands.{module}").register(app, name, line)
         else:
             app.command(name, help=line)(_not_loaded)
     return app

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from juno_snap.cli.exit_codes import CancelledByPersonError, ExitCode
 from juno_snap.cli.output import Output
+from juno_snap.errors import OutcomeUnknownError, TransportError
 
 T = TypeVar("T")
 Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | None
@@ -120,3 +121,24 @@ def _heeded(numbers: Iterable[signal.Signals]) -> list[signal.Signals]:
 
 def _gets_signals() -> bool:
     return threading.current_thread() is threading.main_thread()
+
+
+async def reading(work: Coroutine[Any, Any, T]) -> T:
+    """The result of ``work`` that only reads.
+
+    Some reads are calls that every node carries out; a call without a certified outcome is
+    nothing to worry about where it changes nothing: it is a network that does not answer.
+
+    Raises:
+        TransportError: That.
+    """
+    try:
+        return await work
+    except OutcomeUnknownError as error:
+        cause = error.__cause__ or error.__context__
+        url = cause.url if isinstance(cause, TransportError) else ""
+        raise TransportError(
+            f"the network gave no usable answer; nothing was changed: {error.message}",
+            url=url,
+            hint="check the network's address, then try again",
+        ) from error

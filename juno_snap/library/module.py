@@ -16,21 +16,14 @@ from juno_snap.management.types import CanisterStatus
 from juno_snap.pipeline.checks.model import CheckSpec
 from juno_snap.pipeline.checks.parse import parse_check
 from juno_snap.pipeline.create import prepare_create, run_create
+from juno_snap.pipeline.listing import SnapshotDetail, SnapshotList, list_snapshots, show_snapshot
 from juno_snap.pipeline.marks import MarkedSnapshot, label_snapshot, protect_snapshot
 from juno_snap.pipeline.plan import UpgradePlan
 from juno_snap.pipeline.rehearsal import RehearsalReport
 from juno_snap.pipeline.report import RestoreReport, SnapshotReport, UpgradeReport
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.restore import prepare_restore, prepare_rollback, run_restore
-from juno_snap.pipeline.snapshots import (
-    DeletedSnapshots,
-    SnapshotDetail,
-    SnapshotList,
-    choose_deleted,
-    delete_snapshots,
-    list_snapshots,
-    show_snapshot,
-)
+from juno_snap.pipeline.snapshots import DeletedSnapshots, choose_deleted, delete_snapshots
 from juno_snap.pipeline.upgrade import PreparedUpgrade, prepare_upgrade, run_upgrade
 from juno_snap.pipeline.wasm_file import WasmFile
 from juno_snap.pipeline.workspace import Workspace

@@ -31,13 +31,14 @@ from juno_snap.ids import SNAPSHOT_ID_MIN_BYTES, Principal, SnapshotId
 from juno_snap.pipeline.costs import snapshot_size_bytes
 from juno_snap.pipeline.create import PreparedCreate, prepare_create, run_create
 from juno_snap.pipeline.download import download_snapshot
+from juno_snap.pipeline.listing import list_snapshots
 from juno_snap.pipeline.notes import note_of
 from juno_snap.pipeline.program import Program
 from juno_snap.pipeline.report import SCHEMA, Json, rfc3339
 from juno_snap.pipeline.request import STOP_TIMEOUT_SECONDS
 from juno_snap.pipeline.resolve import resolve_snapshot
 from juno_snap.pipeline.resume import resume
-from juno_snap.pipeline.snapshots import check_may_go, delete_snapshots, list_snapshots
+from juno_snap.pipeline.snapshots import check_may_go, delete_snapshots
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.units import NS_PER_MS
 

@@ -19,6 +19,7 @@ from juno_snap.pipeline.backup_restore_plan import (
     plan_backup_restore,
 )
 from juno_snap.pipeline.conduct import unfinished
+from juno_snap.pipeline.listing import SnapshotList
 from juno_snap.pipeline.new_code import juno_module_of
 from juno_snap.pipeline.observe import Observation, observe_as_step
 from juno_snap.pipeline.plan_parts import Outline
@@ -27,7 +28,7 @@ from juno_snap.pipeline.report import SCHEMA, Json, RestoreReport
 from juno_snap.pipeline.request import STOP_TIMEOUT_SECONDS
 from juno_snap.pipeline.resolve import oldest_spare, resolve_snapshot
 from juno_snap.pipeline.restore import prepare_restore, restore_digest, run_restore
-from juno_snap.pipeline.snapshots import SnapshotList, check_may_go, delete_snapshots
+from juno_snap.pipeline.snapshots import check_may_go, delete_snapshots
 from juno_snap.pipeline.upload import Survey, Upload, survey
 from juno_snap.pipeline.upload_progress import UploadProgress
 from juno_snap.pipeline.wasm_file import check_wasm

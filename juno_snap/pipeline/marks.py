@@ -12,11 +12,11 @@ from juno_snap.errors import PreconditionError
 from juno_snap.ids import Principal, SnapshotId
 from juno_snap.management.types import Snapshot
 from juno_snap.pipeline.journal.records import SnapshotNote
+from juno_snap.pipeline.listing import SnapshotList, list_snapshots, listed_json
 from juno_snap.pipeline.notes import check_label, holder_of, note_of
 from juno_snap.pipeline.program import Program
 from juno_snap.pipeline.report import SCHEMA, Json
 from juno_snap.pipeline.resolve import resolve_snapshot
-from juno_snap.pipeline.snapshots import SnapshotList, list_snapshots, listed_json
 from juno_snap.pipeline.workspace import Workspace
 
 

@@ -20,6 +20,7 @@ from juno_snap.ids import Principal, SnapshotId
 from juno_snap.pipeline.copying import Original
 from juno_snap.pipeline.create import prepare_create, run_create
 from juno_snap.pipeline.download import download_snapshot
+from juno_snap.pipeline.listing import list_snapshots
 from juno_snap.pipeline.notes import note_of
 from juno_snap.pipeline.observe import check_controller
 from juno_snap.pipeline.program import Program
@@ -31,7 +32,7 @@ from juno_snap.pipeline.report import (
 )
 from juno_snap.pipeline.resolve import resolve_snapshot
 from juno_snap.pipeline.resume import resume
-from juno_snap.pipeline.snapshots import delete_snapshots, list_snapshots
+from juno_snap.pipeline.snapshots import delete_snapshots
 from juno_snap.pipeline.workspace import Workspace
 
 COPIES_FOLDER: Final = "rehearsals"

@@ -4,9 +4,10 @@ import pytest
 
 from juno_snap.errors import InputError, NotFoundError, PreconditionError
 from juno_snap.pipeline.create import create_snapshot
+from juno_snap.pipeline.listing import list_snapshots, show_snapshot
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.resolve import resolve_snapshot
-from juno_snap.pipeline.snapshots import delete_snapshots, list_snapshots, show_snapshot
+from juno_snap.pipeline.snapshots import delete_snapshots
 from juno_snap.pipeline.upgrade import upgrade
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.replica.server import run_replica

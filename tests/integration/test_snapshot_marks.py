@@ -7,10 +7,11 @@ import pytest
 from juno_snap.errors import InputError, LockedError, NotFoundError, PreconditionError
 from juno_snap.pipeline.journal.records import NewOperation, SnapshotNote
 from juno_snap.pipeline.journal.store import Journal
+from juno_snap.pipeline.listing import list_snapshots, show_snapshot
 from juno_snap.pipeline.marks import label_snapshot, protect_snapshot
 from juno_snap.pipeline.observe import observe
 from juno_snap.pipeline.program import Before, Program, Save
-from juno_snap.pipeline.snapshots import delete_snapshots, list_snapshots, show_snapshot
+from juno_snap.pipeline.snapshots import delete_snapshots
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.replica.server import run_replica
 from tests.integration.management_world import STRANGER, client_of

@@ -4,12 +4,12 @@ import pytest
 
 from juno_snap.errors import PreconditionError
 from juno_snap.pipeline.create import create_snapshot
+from juno_snap.pipeline.listing import list_snapshots, show_snapshot
 from juno_snap.pipeline.marks import label_snapshot, protect_snapshot
 from juno_snap.pipeline.policy import FreeSlot, KeepNewest, NoOverwrite, ReplaceSnapshot
 from juno_snap.pipeline.report import OperationFailedError
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.restore import restore_snapshot
-from juno_snap.pipeline.snapshots import list_snapshots, show_snapshot
 from juno_snap.pipeline.upgrade import prepare_upgrade, upgrade
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.replica.server import run_replica

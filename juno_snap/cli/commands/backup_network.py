@@ -11,8 +11,9 @@ import typer
 from rich.console import Group, RenderableType
 
 from juno_snap.backup.reader import Backup
-from juno_snap.cli.operations import announce, outline_table, reading, reported
+from juno_snap.cli.operations import announce, outline_table, reported
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
+from juno_snap.cli.running import reading
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, size
 from juno_snap.cli.wiring import connect

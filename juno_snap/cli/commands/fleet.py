@@ -7,8 +7,8 @@ from typing import Annotated, Final
 import typer
 
 from juno_snap.cli.fleets import FleetWork, plan_table, report_table
-from juno_snap.cli.operations import reading
 from juno_snap.cli.options import ChangeOptions, CommonOptions, spread
+from juno_snap.cli.running import reading
 from juno_snap.cli.session import Session
 from juno_snap.cli.wiring import Connection, connect
 from juno_snap.errors import InputError, NotFoundError, PreconditionError

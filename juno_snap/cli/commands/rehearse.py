@@ -13,9 +13,9 @@ import typer
 from juno_snap.agent.identity import generate_ed25519
 from juno_snap.backup.reader import open_backup
 from juno_snap.cli.arguments import ArgumentOptions, install_argument
-from juno_snap.cli.operations import reading
 from juno_snap.cli.options import CommonOptions, ModuleOptions, spread
 from juno_snap.cli.rehearsals import of_rehearsal, rehearsal_table, stage_of
+from juno_snap.cli.running import reading
 from juno_snap.cli.session import Session
 from juno_snap.cli.targets import ModuleChoice, choose_module, is_said
 from juno_snap.cli.upgrades import (

@@ -8,12 +8,12 @@ import typer
 from juno_snap.cli.operations import (
     announce,
     outline_table,
-    reading,
     reported,
     tell_report,
     tell_resumed,
 )
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
+from juno_snap.cli.running import reading
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import moment
 from juno_snap.cli.targets import ModuleChoice

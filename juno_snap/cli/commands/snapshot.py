@@ -1,4 +1,4 @@
-"""``juno-snap snapshot``: take, list, show, restore, mark and delete module snapshots."""
+"""``juno-snap snapshot``: take, restore, mark and delete module snapshots."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,10 +7,12 @@ from typing import Annotated, Final
 import typer
 
 from juno_snap.cli.commands import backup_network
-from juno_snap.cli.operations import announce, outline_table, reading, report_table, reported
+from juno_snap.cli.commands.snapshot_list import Which, group, register, rows_of_one
+from juno_snap.cli.operations import announce, outline_table, report_table, reported
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
+from juno_snap.cli.running import reading
 from juno_snap.cli.session import Session
-from juno_snap.cli.tables import cycles, facts, listing, moment, size
+from juno_snap.cli.tables import facts, moment
 from juno_snap.cli.wiring import connect
 from juno_snap.cli.words import age
 from juno_snap.errors import InputError
@@ -18,38 +20,23 @@ from juno_snap.ids import SnapshotId
 from juno_snap.management.types import Snapshot
 from juno_snap.pipeline.create import prepare_create, run_create
 from juno_snap.pipeline.journal.records import SnapshotNote
+from juno_snap.pipeline.listing import SnapshotList, list_snapshots, show_snapshot
 from juno_snap.pipeline.marks import MarkedSnapshot, label_snapshot, protect_snapshot
 from juno_snap.pipeline.notes import made_by, note_of
-from juno_snap.pipeline.report import RestoreReport, SnapshotReport, hex_or_none
+from juno_snap.pipeline.report import RestoreReport, SnapshotReport
 from juno_snap.pipeline.restore import PreparedRestore, prepare_restore, run_restore
-from juno_snap.pipeline.snapshots import (
-    SnapshotDetail,
-    SnapshotList,
-    choose_deleted,
-    delete_snapshots,
-    known_code_hash,
-    list_snapshots,
-    show_snapshot,
-)
+from juno_snap.pipeline.snapshots import choose_deleted, delete_snapshots, known_code_hash
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.units import NS_PER_SECOND
 
-group: Final = typer.Typer(no_args_is_help=True)
-group.command("download")(backup_network.download)
-group.command("upload")(backup_network.upload)
+__all__ = ["register"]
 
 Document = dict[str, object]
 StopTimeout = Annotated[
     int | None, typer.Option(min=1, help="How long the stop may take. [default: configured, 60]")
 ]
-Which = Annotated[str, typer.Argument(metavar="ID|LABEL|latest|oldest")]
 Force = Annotated[bool, typer.Option("--force", help="Give up a protected one too.")]
 HASH_CHARACTERS: Final = 12
-
-
-def register(app: typer.Typer, name: str, line: str) -> None:
-    """Add the group."""
-    app.add_typer(group, name=name, help=line)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,41 +101,6 @@ def create(
     report = session.run(work())
     if report:
         session.output.report(report.to_json(), lambda: report_table(report))
-
-
-@group.command("list")
-@spread
-def list_all(common: CommonOptions, module: ModuleOptions) -> None:
-    """The snapshots of a module, the oldest first."""
-    session = Session(common)
-
-    async def work() -> SnapshotList:
-        async with connect(session, changes=False) as connection:
-            choice = await connection.module(module)
-            return await reading(list_snapshots(connection.workspace(choice), choice.id))
-
-    found = session.run(work())
-    session.output.show(
-        found.to_json(),
-        lambda: listing(
-            ["ID", "TAKEN", "SIZE", "MADE BY", "LABEL", "STATE"], list(_list_rows(found))
-        ),
-    )
-
-
-@group.command("show")
-@spread
-def show(common: CommonOptions, module: ModuleOptions, which: Which) -> None:
-    """What a snapshot is made of and what it costs."""
-    session = Session(common)
-
-    async def work() -> SnapshotDetail:
-        async with connect(session, changes=False) as connection:
-            choice = await connection.module(module)
-            return await reading(show_snapshot(connection.workspace(choice), choice.id, which))
-
-    detail = session.run(work())
-    session.output.show(detail.to_json(), lambda: facts(_detail_rows(detail)))
 
 
 @group.command("restore")
@@ -283,7 +235,7 @@ def _mark(
             return await reading(protect_snapshot(workspace, choice.id, which, protect=protect))
 
     marked = session.run(work())
-    session.output.show(marked.to_json(), lambda: facts(_rows_of_one(marked.snapshot, marked.note)))
+    session.output.show(marked.to_json(), lambda: facts(rows_of_one(marked.snapshot, marked.note)))
 
 
 async def _meant(session: Session, workspace: Workspace, prepared: PreparedRestore) -> str:
@@ -312,30 +264,6 @@ def _description(
     return f"{name}, taken {moment(snapshot.taken_at_ns)}, {ago}, made by {made_by(note)}{code}"
 
 
-def _list_rows(found: SnapshotList) -> Iterator[tuple[object, ...]]:
-    for each in found.snapshots:
-        note = note_of(found.notes, each.id)
-        taken, made = moment(each.taken_at_ns), made_by(note)
-        yield each.id, taken, size(each.total_size_bytes), made, note.label, _state(note)
-
-
-def _state(note: SnapshotNote) -> str | None:
-    states = ["protected"] * note.is_protected + ["scrap"] * note.is_scrap
-    return ", ".join(states) or None
-
-
-def _rows_of_one(snapshot: Snapshot, note: SnapshotNote) -> list[tuple[str, object]]:
-    return [
-        ("id", snapshot.id),
-        ("taken", moment(snapshot.taken_at_ns)),
-        ("size", size(snapshot.total_size_bytes)),
-        ("made by", made_by(note)),
-        ("label", note.label),
-        ("protected", note.is_protected),
-        ("scrap", note.is_scrap),
-    ]
-
-
 def _plain(document: Document) -> Iterator[tuple[str, object]]:
     """A flat document for people, without its version."""
     for key, value in document.items():
@@ -343,19 +271,5 @@ def _plain(document: Document) -> Iterator[tuple[str, object]]:
             yield key, "\n".join(map(str, value)) if isinstance(value, list) else value
 
 
-def _detail_rows(detail: SnapshotDetail) -> list[tuple[str, object]]:
-    metadata = detail.metadata
-    timer = metadata.global_timer
-    active_at_ns = timer.active_at_ns if timer else None
-    return [
-        *_rows_of_one(detail.snapshot, detail.note or SnapshotNote(id=detail.snapshot.id)),
-        ("source", metadata.source.replace("_", " ")),
-        ("module", size(metadata.wasm_module_bytes)),
-        ("module hash", hex_or_none(detail.wasm_hash)),
-        ("heap", size(metadata.wasm_memory_bytes)),
-        ("stable memory", size(metadata.stable_memory_bytes)),
-        ("stored chunks", len(metadata.wasm_chunk_store)),
-        ("canister version", metadata.canister_version),
-        ("global timer", moment(active_at_ns) if active_at_ns else None),
-        ("cycles per 30 days", cycles(detail.storage_cycles_per_30_days)),
-    ]
+group.command("download")(backup_network.download)
+group.command("upload")(backup_network.upload)

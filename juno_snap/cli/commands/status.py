@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import typer
 
-from juno_snap.cli.operations import reading
 from juno_snap.cli.options import CommonOptions, ModuleOptions, spread
+from juno_snap.cli.running import reading
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import cycles, facts, size
 from juno_snap.cli.targets import ModuleChoice
@@ -18,10 +18,10 @@ from juno_snap.management.types import CertifiedInfo
 from juno_snap.pipeline.costs import freezing_reserve_cycles
 from juno_snap.pipeline.doctor import LOW_DAYS, days_until_frozen
 from juno_snap.pipeline.journal import JOURNAL_FILE
+from juno_snap.pipeline.listing import listed_json
 from juno_snap.pipeline.notes import note_of
 from juno_snap.pipeline.observe import Observation, module_not_found, observe
 from juno_snap.pipeline.report import hex_or_none
-from juno_snap.pipeline.snapshots import listed_json
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.units import SNAPSHOTS_MAX
 

@@ -12,7 +12,6 @@ from juno_snap.cli.operations import (
     ENDED_BADLY,
     announce,
     outline_table,
-    reading,
     reported,
     tell_report,
     tell_resumed,
@@ -26,6 +25,7 @@ from juno_snap.cli.releases import (
     obtain_candidates,
     open_source,
 )
+from juno_snap.cli.running import reading
 from juno_snap.cli.session import Session
 from juno_snap.cli.stepping import Passage, keep_first
 from juno_snap.cli.targets import ModuleChoice

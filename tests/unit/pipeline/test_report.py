@@ -9,12 +9,12 @@ from juno_snap.management.types import GlobalTimer, SnapshotMetadata
 from juno_snap.pipeline.actions import Finish
 from juno_snap.pipeline.conclude import Conclusion
 from juno_snap.pipeline.create_plan import plan_create
+from juno_snap.pipeline.listing import SnapshotDetail, SnapshotList
 from juno_snap.pipeline.next_action import next_action
 from juno_snap.pipeline.program import Save
 from juno_snap.pipeline.progress import SAVES
 from juno_snap.pipeline.report import from_rfc3339, operation_id, rfc3339, snapshot_json
 from juno_snap.pipeline.restore_plan import plan_restore
-from juno_snap.pipeline.snapshots import SnapshotDetail, SnapshotList
 from juno_snap.units import MIB
 from tests.unit.pipeline.notation import records_of
 from tests.unit.pipeline.programs import (

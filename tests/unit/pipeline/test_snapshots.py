@@ -3,7 +3,8 @@
 import pytest
 
 from juno_snap.errors import InputError, NotFoundError, PreconditionError
-from juno_snap.pipeline.snapshots import SnapshotList, choose_deleted
+from juno_snap.pipeline.listing import SnapshotList
+from juno_snap.pipeline.snapshots import choose_deleted
 from tests.unit.pipeline.values import (
     MODULE,
     note,
