@@ -11,7 +11,7 @@ from typing import Final
 
 import sqlalchemy as sql
 
-from juno_snap.database.rows import add, find
+from juno_snap.database.rows import Found, add, find
 from juno_snap.errors import NotFoundError, PreconditionError
 from juno_snap.flow.access import (
     flow_found,
@@ -21,7 +21,7 @@ from juno_snap.flow.access import (
     remove_snapshot,
     snapshots_found,
 )
-from juno_snap.flow.model import Change, StepSnapshot
+from juno_snap.flow.model import Change, LastChange, StepSnapshot, version_of
 from juno_snap.flow.schema import CHANGES
 
 CHANGES_KEPT: Final = 20
@@ -42,7 +42,7 @@ class Expected:
 
     exists: bool | None = None
     versions: tuple[str, ...] | None = None
-    """One of these is its ``StepSnapshot.version``."""
+    """One of these is its ``StepSnapshot.version``; of a flow as a whole, its ``version_of``."""
 
 
 ANYTHING: Final = Expected()
@@ -82,10 +82,7 @@ def reset(
         NotFoundError: No such flow or step; or none to remove and one was expected.
         PreconditionError: There is another than was expected (``step-snapshot-stale``).
     """
-    flow_found(connection, flow)
-    if step is not None:
-        _check_step(connection, flow, step)
-        _check_expected(connection, flow, step, expected)
+    _check_any(connection, flow, step, expected)
     steps = tuple(each.step for each in snapshots_found(connection, flow, step))
     if steps:
         _change(connection, flow, dict.fromkeys(steps), "reset", editor)
@@ -93,26 +90,35 @@ def reset(
 
 
 def undo(
-    connection: sql.Connection, flow: str, step: str | None, editor: Editor
+    connection: sql.Connection,
+    flow: str,
+    step: str | None,
+    editor: Editor,
+    expected: Expected = ANYTHING,
 ) -> tuple[str, ...]:
     """Bring back what the last change of a step, or of the flow, has replaced; the steps of it.
 
     Raises:
         NotFoundError: No such flow or step, or nothing was changed (``nothing-to-undo``).
+        PreconditionError: There is another than was expected (``step-snapshot-stale``).
     """
-    flow_found(connection, flow)
-    condition = CHANGES.c.flow == flow
-    if step is not None:
-        _check_step(connection, flow, step)
-        condition &= CHANGES.c.step == step
-    last = find(connection, CHANGES, condition, CHANGES.c.change.desc(), limit=1)
+    _check_any(connection, flow, step, expected)
+    last = _last_rows(connection, flow, step)
     if not last:
         whose = f"step {step!r} of flow {flow!r}" if step else f"flow {flow!r}"
         raise NotFoundError(f"nothing of {whose} was changed by hand", code="nothing-to-undo")
-    together = condition & (CHANGES.c.change == last[0]["change"])
-    bodies = {row["step"]: row["old_body"] for row in find(connection, CHANGES, together)}
+    bodies = {row["step"]: row["old_body"] for row in last}
     _change(connection, flow, bodies, "undo", editor)
     return tuple(sorted(bodies))
+
+
+def last_change(connection: sql.Connection, flow: str) -> LastChange | None:
+    """The last change of a flow, if there was one."""
+    rows = _last_rows(connection, flow, None)
+    if not rows:
+        return None
+    steps = tuple(sorted(row["step"] for row in rows))
+    return LastChange(kind=rows[0]["kind"], steps=steps, at_ns=rows[0]["at_ns"])
 
 
 def drop(connection: sql.Connection, flow: str, steps: Sequence[str], editor: Editor) -> None:
@@ -158,6 +164,17 @@ def _change(
         put_snapshot(connection, flow, snapshot)
 
 
+def _last_rows(connection: sql.Connection, flow: str, step: str | None) -> list[Found]:
+    """The last change of a step or of a flow: a row for each step that it has changed."""
+    condition = CHANGES.c.flow == flow
+    if step is not None:
+        condition &= CHANGES.c.step == step
+    last = find(connection, CHANGES, condition, CHANGES.c.change.desc(), limit=1)
+    if not last:
+        return []
+    return find(connection, CHANGES, condition & (CHANGES.c.change == last[0]["change"]))
+
+
 def _forget_old(connection: sql.Connection, flow: str, step: str) -> None:
     here = (CHANGES.c.flow == flow) & (CHANGES.c.step == step)
     newest = sql.select(CHANGES.c.change).where(here).order_by(CHANGES.c.change.desc())
@@ -175,6 +192,18 @@ def _check_step(connection: sql.Connection, flow: str, step: str) -> None:
         )
 
 
+def _check_any(connection: sql.Connection, flow: str, step: str | None, expected: Expected) -> None:
+    """Accept what was expected of a step, or of a flow as a whole."""
+    row = flow_found(connection, flow)
+    if step is not None:
+        _check_step(connection, flow, step)
+        _check_expected(connection, flow, step, expected)
+    elif expected.versions is not None:
+        version = version_of(row["epoch"], snapshots_found(connection, flow))
+        if version not in expected.versions:
+            raise _stale(f"the step snapshots of flow {flow!r} are not those that were read")
+
+
 def _check_expected(connection: sql.Connection, flow: str, step: str, expected: Expected) -> None:
     found = next(iter(snapshots_found(connection, flow, step)), None)
     if expected.exists is True and found is None:
@@ -188,8 +217,10 @@ def _check_expected(connection: sql.Connection, flow: str, step: str, expected: 
             hint="replace it, or reset the step first",
         )
     if expected.versions is not None and (found is None or found.version not in expected.versions):
-        raise PreconditionError(
-            f"the step snapshot of {step!r} of flow {flow!r} is not the one that was read",
-            code="step-snapshot-stale",
-            hint="read it again, and decide anew",
-        )
+        raise _stale(f"the step snapshot of {step!r} of flow {flow!r} is not the one that was read")
+
+
+def _stale(message: str) -> PreconditionError:
+    return PreconditionError(
+        message, code="step-snapshot-stale", hint="read again, and decide anew"
+    )

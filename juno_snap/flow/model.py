@@ -1,8 +1,9 @@
 """The values of flows: step snapshots, runs, units, and what may be in them."""
 
+import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias, final
 
@@ -157,6 +158,15 @@ class FlowRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LastChange:
+    """What a person changed last, which is what ``undo`` takes back."""
+
+    kind: Change
+    steps: tuple[str, ...]
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """The right of one run to write; worth nothing once the flow has another fence or epoch."""
 
@@ -176,6 +186,12 @@ class Write:
     sequence: int
     units: Sequence[tuple[str, NewUnit]] = ()
     """Messages, each with the step that is to take it."""
+
+
+def version_of(epoch: int, snapshots: Iterable[StepSnapshot]) -> str:
+    """Differs after every write to any step of a flow, as ``StepSnapshot.version`` for one."""
+    said = [str(epoch), *(f"{each.step}={each.version}" for each in snapshots)]
+    return hashlib.sha256(" ".join(said).encode()).hexdigest()[:32]
 
 
 def encode_snapshot(value: object) -> str:

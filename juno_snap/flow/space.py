@@ -15,11 +15,14 @@ from juno_snap.files import lock_file, make_private_folders
 from juno_snap.flow import FLOWS_FILE
 from juno_snap.flow.edits import ANYTHING, Editor, Expected
 from juno_snap.flow.model import (
+    FlowRecord,
     FlowState,
+    LastChange,
     RunRecord,
     StepSnapshot,
     check_name,
     encode_snapshot,
+    version_of,
 )
 from juno_snap.flow.schema import LAYOUT
 from juno_snap.flow.store import FlowStore
@@ -31,6 +34,16 @@ LOOK_SECONDS: Final = 0.05
 """Who asks whether a flow runs holds its lock for a moment: a run that begins looks again."""
 
 STOP_LOOK_SECONDS: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowFound:
+    """A flow, and what it is doing."""
+
+    record: FlowRecord
+    state: FlowState
+    last: RunRecord | None
+    change: LastChange | None
 
 
 @final
@@ -113,6 +126,13 @@ class FlowSpace:
             return "never-run"
         return "interrupted" if last.state == "running" else last.state
 
+    def flows(self) -> tuple[FlowFound, ...]:
+        """All flows that were ever run here, by name."""
+        if self.is_empty:
+            return ()
+        with self.open() as store:
+            return tuple(self._found(store, record) for record in store.flows())
+
     def snapshots(self, flow: str) -> tuple[StepSnapshot, ...]:
         """The step snapshots of a flow, by step.
 
@@ -120,10 +140,22 @@ class FlowSpace:
             InputError: It is no name.
             NotFoundError: There is no such flow.
         """
+        return self.snapshots_with_version(flow)[0]
+
+    def snapshots_with_version(self, flow: str) -> tuple[tuple[StepSnapshot, ...], str]:
+        """The same, and their ``version_of``.
+
+        A change between the two reads makes a version that was never true: nothing matches it.
+
+        Raises:
+            InputError: It is no name.
+            NotFoundError: There is no such flow.
+        """
         self.check_known(flow)
         with self.open() as store:
-            store.flow(flow)
-            return store.snapshots(flow)
+            epoch = store.flow(flow).epoch
+            found = store.snapshots(flow)
+        return found, version_of(epoch, found)
 
     def set_snapshot(
         self, flow: str, step: str, value: object, *, expected: Expected = ANYTHING
@@ -153,15 +185,18 @@ class FlowSpace:
         with self._editing(flow) as (store, editor):
             return store.reset(flow, step, editor, expected)
 
-    def undo(self, flow: str, step: str | None) -> tuple[str, ...]:
+    def undo(
+        self, flow: str, step: str | None, *, expected: Expected = ANYTHING
+    ) -> tuple[str, ...]:
         """Take back the last change by a person, of a flow that does not run.
 
         Raises:
             NotFoundError: No such flow or step, or nothing was changed.
             LockedError: The flow runs.
+            PreconditionError: There is another than was expected.
         """
         with self._editing(flow) as (store, editor):
-            return store.undo(flow, step, editor)
+            return store.undo(flow, step, editor, expected)
 
     async def stop(self, flow: str, *, timeout_seconds: float) -> bool:
         """Ask a flow to stop and wait until it has; false where it had not in time.
@@ -202,6 +237,15 @@ class FlowSpace:
                 code="no-such-flow",
                 hint="run one with: juno-snap flow run FILE.py:NAME",
             )
+
+    def _found(self, store: FlowStore, record: FlowRecord) -> FlowFound:
+        last = next(iter(store.runs(record.name)), None)
+        return FlowFound(
+            record=record,
+            state=self.state_of(record.name, last),
+            last=last,
+            change=store.last_change(record.name),
+        )
 
     def _lock_path(self, flow: str) -> Path:
         return self.state / LOCKS / f"flow-{flow}.lock"

@@ -40,6 +40,7 @@ from juno_snap.flow.edits import ANYTHING, Editor, Expected
 from juno_snap.flow.model import (
     Claim,
     FlowRecord,
+    LastChange,
     RunRecord,
     RunState,
     StepSnapshot,
@@ -239,9 +240,15 @@ class FlowStore:
         """See ``edits.reset``."""
         return self._write(lambda c: edits.reset(c, flow, step, editor, expected))
 
-    def undo(self, flow: str, step: str | None, editor: Editor) -> tuple[str, ...]:
+    def undo(
+        self, flow: str, step: str | None, editor: Editor, expected: Expected = ANYTHING
+    ) -> tuple[str, ...]:
         """See ``edits.undo``."""
-        return self._write(lambda c: edits.undo(c, flow, step, editor))
+        return self._write(lambda c: edits.undo(c, flow, step, editor, expected))
+
+    def last_change(self, flow: str) -> LastChange | None:
+        """See ``edits.last_change``."""
+        return self._read(lambda c: edits.last_change(c, flow))
 
     def _read(self, work: Work[Result]) -> Result:
         with self._lock:

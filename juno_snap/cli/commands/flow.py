@@ -56,13 +56,10 @@ def list_flows(common: CommonOptions) -> None:
     session = Session(common)
     space = FlowSpace(state=session.state)
     documents, rows = [], []
-    if not space.is_empty:
-        with space.open() as store:
-            for record in store.flows():
-                last = next(iter(store.runs(record.name)), None)
-                state = space.state_of(record.name, last)
-                documents.append(_flow_json(record, last, state))
-                rows.append((record.name, state, ", ".join(record.steps), record.source or None))
+    for each in space.flows():
+        record = each.record
+        documents.append(_flow_json(record, each.last, each.state))
+        rows.append((record.name, each.state, ", ".join(record.steps), record.source or None))
     headings = ["FLOW", "STATE", "STEPS", "SOURCE"]
     session.output.show({"flows": documents}, lambda: listing(headings, rows))
 
