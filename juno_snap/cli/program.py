@@ -34,7 +34,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "resume": "Bring an interrupted operation to its end.",
     "history": "What was done: operations, their steps, and what is unfinished.",
     "flow": "Run flows: steps that are stopped and go on where they were.",
-    "console": "The step snapshots of flows over HTTP, for programs on this machine.",
+    "console": "The step snapshots of flows: a web page, and an API for programs on this machine.",
     "fleet": "Upgrade or back up many modules, in waves; goes on where it was cut.",
     "identity": "Who signs: list, show and import keys.",
     "config": "What is configured, and whether it makes sense.",

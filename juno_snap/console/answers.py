@@ -11,11 +11,21 @@ from juno_snap.errors import (
     LockedError,
     NotFoundError,
 )
-from juno_snap.flow.model import SnapshotTooLargeError, StepSnapshot
+from juno_snap.flow.model import (
+    SNAPSHOT_MAX_BYTES,
+    LastChange,
+    RunRecord,
+    SnapshotTooLargeError,
+    StepSnapshot,
+)
+from juno_snap.flow.space import FlowFound
+from juno_snap.pipeline.report import rfc3339
 
 Document = dict[str, object]
 
 TYPE: Final = "snapshot"
+FLOW_TYPE: Final = "flow"
+PATH_OF_FLOWS: Final = "/v2/flows"
 BUSY: Final = "flows-file-busy"
 STATUSES: Final[Mapping[str, int]] = {
     BUSY: 503,
@@ -75,14 +85,21 @@ def snapshot_document(flow: str, snapshot: StepSnapshot) -> Document:
     return {"data": _resource(flow, snapshot), "meta": {}}
 
 
-def list_document(flow: str, snapshots: Iterable[StepSnapshot]) -> Document:
+def list_document(
+    flow: str, snapshots: Iterable[StepSnapshot], meta: Document | None = None
+) -> Document:
     """All step snapshots of a flow."""
-    return {"data": [_resource(flow, each) for each in snapshots], "meta": {}}
+    return {"data": [_resource(flow, each) for each in snapshots], "meta": meta or {}}
+
+
+def flows_document(flows: Iterable[FlowFound]) -> Document:
+    """All flows, and what they are doing."""
+    return {"data": [_flow_resource(each) for each in flows], "meta": {}}
 
 
 def path_of(flow: str, step: str) -> str:
     """Where a step snapshot is found; the names of flows and steps need no quoting."""
-    return f"/v2/flows/{flow}/snapshots/{step}"
+    return f"{PATH_OF_FLOWS}/{flow}/snapshots/{step}"
 
 
 def _resource(flow: str, snapshot: StepSnapshot) -> Document:
@@ -91,4 +108,40 @@ def _resource(flow: str, snapshot: StepSnapshot) -> Document:
         "id": snapshot.step,
         "links": {"self": path_of(flow, snapshot.step)},
         "attributes": {"snapshot": snapshot.value},
+        "meta": {
+            "text": snapshot.body,
+            "size_bytes": snapshot.size_bytes,
+            "limit_bytes": SNAPSHOT_MAX_BYTES,
+            "version": snapshot.version,
+            "run": snapshot.run,
+            "updated_at": rfc3339(snapshot.updated_at_ns),
+        },
     }
+
+
+def _flow_resource(found: FlowFound) -> Document:
+    return {
+        "type": FLOW_TYPE,
+        "id": found.record.name,
+        "links": {"snapshots": f"{PATH_OF_FLOWS}/{found.record.name}/snapshots"},
+        "attributes": {
+            "state": found.state,
+            "steps": list(found.record.steps),
+            "source": found.record.source or None,
+            "run": None if found.last is None else _run(found.last),
+            "change": None if found.change is None else _change(found.change),
+        },
+    }
+
+
+def _run(run: RunRecord) -> Document:
+    return {
+        "id": run.id,
+        "began_at": rfc3339(run.began_at_ns),
+        "ended_at": None if run.ended_at_ns is None else rfc3339(run.ended_at_ns),
+        "error": run.error,
+    }
+
+
+def _change(change: LastChange) -> Document:
+    return {"kind": change.kind, "steps": list(change.steps), "at": rfc3339(change.at_ns)}

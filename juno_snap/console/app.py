@@ -1,4 +1,4 @@
-"""The five calls, each by its address and method."""
+"""The calls, each by its address and method."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,12 +11,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from juno_snap.console.answers import (
+    PATH_OF_FLOWS,
     RequestError,
+    flows_document,
     list_document,
     path_of,
     snapshot_document,
 )
-from juno_snap.console.description import PATHS_OF_LIST, describe
+from juno_snap.console.description import PATH_OF_UNDO, PATHS_OF_LIST, describe
 from juno_snap.console.guard import Doors, Guard
 from juno_snap.console.messages import (
     answer,
@@ -25,7 +27,9 @@ from juno_snap.console.messages import (
     read_resource,
     read_versions,
     refusal,
+    version_tag,
 )
+from juno_snap.console.page import read_page
 from juno_snap.errors import InputError, JunoSnapError, NotFoundError
 from juno_snap.flow.edits import Expected
 from juno_snap.flow.model import check_name
@@ -42,18 +46,26 @@ METHOD_CODES: Final = {404: "no-such-address", 405: "no-such-method"}
 def build_app(space: FlowSpace, doors: Doors, *, on_trouble: OnTrouble) -> Guard:
     """The application; ``on_trouble`` is told of each exception that is a mistake in here."""
     calls = Calls(space)
-    of_list = _answering({"GET": calls.show_all, "POST": calls.create}, on_trouble)
+    page = read_page()
+    of_flows = _answering({"GET": calls.show_flows}, on_trouble)
+    of_list = _answering(
+        {"GET": calls.show_all, "POST": calls.create, "DELETE": calls.reset}, on_trouble
+    )
+    of_undo = _answering({"POST": calls.undo}, on_trouble)
     of_one = _answering(
         {"GET": calls.show, "PATCH": calls.edit, "DELETE": calls.delete}, on_trouble
     )
     routes = [
         Route(DESCRIPTION, _describe, methods=["GET"]),
-        *(Route(path, of_list, methods=["GET", "POST"]) for path in PATHS_OF_LIST),
+        *(Route(path, _of_page(file), methods=["GET"]) for path, file in page.items()),
+        Route(PATH_OF_FLOWS, of_flows, methods=["GET"]),
+        *(Route(path, of_list, methods=["GET", "POST", "DELETE"]) for path in PATHS_OF_LIST),
+        Route(PATH_OF_UNDO, of_undo, methods=["POST"]),
         Route(path_of("{flow}", "{step}"), of_one, methods=["GET", "PATCH", "DELETE"]),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _refuse_address})
     app.router.redirect_slashes = False
-    return Guard(app, doors)
+    return Guard(app, doors, open_paths=page.keys())
 
 
 @final
@@ -64,11 +76,13 @@ class Calls:
         self._space = space
         self._turn = asyncio.Lock()
 
+    async def show_flows(self, _request: Request) -> Response:
+        """All flows, and what they are doing."""
+        return answer(flows_document(await self._in_turn(self._space.flows)))
+
     async def show_all(self, request: Request) -> Response:
         """The step snapshots of a flow."""
-        flow = _flow_of(request)
-        found = await asyncio.to_thread(self._space.snapshots, flow)
-        return answer(list_document(flow, found))
+        return await self._all_of(_flow_of(request))
 
     async def show(self, request: Request) -> Response:
         """The snapshot of a step."""
@@ -88,7 +102,7 @@ class Calls:
         if step is None:
             raise InputError("data.id has to name the step", code="not-a-document")
         value, expected = resource.attributes.snapshot, Expected(exists=False)
-        made = await self._edit(
+        made = await self._in_turn(
             lambda: self._space.set_snapshot(flow, step, value, expected=expected)
         )
         place = {"location": path_of(flow, step)}
@@ -104,21 +118,39 @@ class Calls:
                 409, f"the address names step {step!r}, data.id another", code="id-differs"
             )
         value = resource.attributes.snapshot
-        made = await self._edit(
+        made = await self._in_turn(
             lambda: self._space.set_snapshot(flow, step, value, expected=expected)
         )
         return answer(snapshot_document(flow, made), headers=entity_tag(made))
+
+    async def reset(self, request: Request) -> Response:
+        """Remove the snapshots of all steps of a flow."""
+        flow = _flow_of(request)
+        expected = Expected(versions=read_versions(request))
+        steps = await self._in_turn(lambda: self._space.reset(flow, None, expected=expected))
+        return await self._all_of(flow, reset=list(steps))
+
+    async def undo(self, request: Request) -> Response:
+        """Take back the last change of a flow that a person has made."""
+        flow = _flow_of(request)
+        expected = Expected(versions=read_versions(request))
+        steps = await self._in_turn(lambda: self._space.undo(flow, None, expected=expected))
+        return await self._all_of(flow, undone=list(steps))
 
     async def delete(self, request: Request) -> Response:
         """Remove the snapshot of a step: it begins with nothing."""
         flow, step = _flow_of(request), _step_of(request)
         expected = Expected(exists=True, versions=read_versions(request))
-        await self._edit(lambda: self._space.reset(flow, step, expected=expected))
+        await self._in_turn(lambda: self._space.reset(flow, step, expected=expected))
         return empty_answer(204)
 
-    async def _edit(self, work: Callable[[], Result]) -> Result:
-        # In turn: of two that come at once the second is told what has changed (412), and not that
-        # somebody holds the lock.
+    async def _all_of(self, flow: str, **meta: object) -> Response:
+        found, version = await asyncio.to_thread(self._space.snapshots_with_version, flow)
+        return answer(list_document(flow, found, meta), headers=version_tag(version))
+
+    async def _in_turn(self, work: Callable[[], Result]) -> Result:
+        # Of two that come at once the second is told what has changed (412), and not that somebody
+        # holds the lock; who only looks whether a flow runs holds it for a moment, too.
         async with self._turn:
             return await asyncio.to_thread(work)
 
@@ -133,6 +165,13 @@ def _answering(calls: Mapping[str, Call], on_trouble: OnTrouble) -> Call:
             on_trouble(error)
             told = "something went wrong in here; the terminal of the console has more"
             return refusal(RequestError(500, told, code="unexpected"))
+
+    return respond
+
+
+def _of_page(file: Response) -> Call:
+    async def respond(_request: Request) -> Response:
+        return file
 
     return respond
 

@@ -1,15 +1,17 @@
-"""The OpenAPI document of the five calls."""
+"""The OpenAPI document of the calls."""
 
-from typing import Final
+from typing import Final, get_args
 
-from juno_snap.console.answers import TYPE, Document, path_of
-from juno_snap.flow.model import NAME_PATTERN, SNAPSHOT_MAX_BYTES
+from juno_snap.console.answers import FLOW_TYPE, PATH_OF_FLOWS, TYPE, Document, path_of
+from juno_snap.flow.model import NAME_PATTERN, SNAPSHOT_MAX_BYTES, Change, FlowState
 from juno_snap.version import __version__
 
-PATH_OF_LIST: Final = "/v2/flows/{flow}/snapshots"
+PATH_OF_LIST: Final = f"{PATH_OF_FLOWS}/{{flow}}/snapshots"
+PATH_OF_UNDO: Final = f"{PATH_OF_FLOWS}/{{flow}}/undo"
 PATHS_OF_LIST: Final = (PATH_OF_LIST, f"{PATH_OF_LIST}/")
 NAME: Final[Document] = {"type": "string", "pattern": f"^{NAME_PATTERN.pattern}$"}
 JSON: Final = "application/json"
+TIME: Final[Document] = {"type": "string", "format": "date-time"}
 
 REFUSALS: Final = {
     "400": "The connection broke off.",
@@ -26,6 +28,7 @@ REFUSALS: Final = {
     "503": "Another process writes all the time.",
 }
 ALWAYS: Final = ("401", "403", "404", "500", "503")
+CHANGED: Final = ("409", "412")
 WITH_BODY: Final = ("400", "408", "409", "413", "415", "422")
 
 
@@ -40,11 +43,14 @@ def describe() -> Document:
         },
         "security": [{"token": []}],
         "paths": {
+            PATH_OF_FLOWS: {"get": _flows_call()},
             PATH_OF_LIST: {
                 "parameters": [_ref("parameters", "flow")],
                 "get": _list_call(),
                 "post": _create_call(),
+                "delete": _reset_call(),
             },
+            PATH_OF_UNDO: {"parameters": [_ref("parameters", "flow")], "post": _undo_call()},
             path_of("{flow}", "{step}"): {
                 "parameters": [_ref("parameters", "flow"), _ref("parameters", "step")],
                 "get": _show_call(),
@@ -68,8 +74,28 @@ def describe() -> Document:
     }
 
 
+def _flows_call() -> Document:
+    text = "The flows that were ever run, and what they are doing."
+    return _call("flows", text, {"200": _response("All.", "Flows")})
+
+
 def _list_call() -> Document:
-    return _call("list", "The step snapshots of a flow.", {"200": _response("All.", "List")})
+    return _call("list", "The step snapshots of a flow.", {"200": _all("All.")})
+
+
+def _reset_call() -> Document:
+    text = (
+        "Remove the snapshots of all steps, which then begin with nothing; undo brings them back. "
+        "Not while the flow runs. Snapshots of modules stay as they are."
+    )
+    call = _call("reset", text, {"200": _all("meta.reset: the steps that had one.")}, CHANGED)
+    return {**call, "parameters": [_ref("parameters", "ifMatch")]}
+
+
+def _undo_call() -> Document:
+    text = "Take back the last change of the flow by a person. Not while the flow runs."
+    call = _call("undo", text, {"200": _all("meta.undone: the steps of that change.")}, CHANGED)
+    return {**call, "parameters": [_ref("parameters", "ifMatch")]}
 
 
 def _show_call() -> Document:
@@ -113,7 +139,7 @@ def _delete_call() -> Document:
         "delete",
         "Remove the snapshot of a step, which then begins with nothing. Not while the flow runs.",
         {"204": {"description": "It is gone."}},
-        ("409", "412"),
+        CHANGED,
     )
     return {**call, "parameters": [_ref("parameters", "ifMatch")]}
 
@@ -121,6 +147,10 @@ def _delete_call() -> Document:
 def _call(name: str, text: str, good: Document, bad: tuple[str, ...] = ()) -> Document:
     refused = {status: _ref("responses", status) for status in sorted({*ALWAYS, *bad})}
     return {"operationId": name, "summary": text, "responses": {**good, **refused}}
+
+
+def _all(text: str) -> Document:
+    return {**_response(text, "List"), "headers": {"ETag": _ref("headers", "ETag")}}
 
 
 def _one(text: str, **headers: Document) -> Document:
@@ -161,7 +191,7 @@ def _schemas() -> Document:
     )
     kind: Document = {"type": "string", "enum": [TYPE]}
     resource = _object(type=kind, id=NAME, links=_object(self={"type": "string"}),
-                       attributes=attributes)  # fmt: skip
+                       attributes=attributes, meta=_resource_meta())  # fmt: skip
     change = _object(type=kind, attributes=attributes)
     change["properties"] = {
         "type": kind,
@@ -173,6 +203,7 @@ def _schemas() -> Document:
     return {
         "Resource": resource,
         "Snapshot": _object(data=_ref("schemas", "Resource"), meta=meta),
+        "Flows": _object(data={"type": "array", "items": _flow_resource()}, meta=meta),
         "List": _object(data={"type": "array", "items": _ref("schemas", "Resource")}, meta=meta),
         "New": _object(
             data=_object(
@@ -182,6 +213,44 @@ def _schemas() -> Document:
         "Change": _object(data=change),
         "Errors": _object(errors={"type": "array", "minItems": 1, "items": error}),
     }
+
+
+def _resource_meta() -> Document:
+    return _object(
+        text={"type": "string", "description": "The JSON as it is stored, every digit of it."},
+        size_bytes={"type": "integer"},
+        limit_bytes={"type": "integer"},
+        version={"type": "string", "description": "Its ETag, without the quotes."},
+        run={"type": ["string", "null"], "description": "What emitted it; null: a person."},
+        updated_at=TIME,
+    )
+
+
+def _flow_resource() -> Document:
+    steps: Document = {"type": "array", "items": NAME}
+    run = _object(
+        id={"type": "string"},
+        began_at=TIME,
+        ended_at={**TIME, "type": ["string", "null"]},
+        error={"type": ["string", "null"]},
+    )
+    change = _object(kind={"type": "string", "enum": list(get_args(Change))}, steps=steps, at=TIME)
+    return _object(
+        type={"type": "string", "enum": [FLOW_TYPE]},
+        id=NAME,
+        links=_object(snapshots={"type": "string"}),
+        attributes=_object(
+            state={"type": "string", "enum": list(get_args(FlowState))},
+            steps=steps,
+            source={"type": ["string", "null"]},
+            run=_or_null(run, "The last one."),
+            change=_or_null(change, "The last one by a person, which undo takes back."),
+        ),
+    )
+
+
+def _or_null(schema: Document, text: str) -> Document:
+    return {"anyOf": [schema, {"type": "null"}], "description": text}
 
 
 def _object(**properties: Document) -> Document:

@@ -24,7 +24,12 @@ MEDIA_TYPES: Final = ("application/json", "application/vnd.api+json")
 ENTITY_TAG: Final = re.compile(r'"(?P<version>[\x21\x23-\x7e\x80-\xff]*)"')
 """Source: RFC 9110, section 8.8.3."""
 
-SAFE: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+SAFE: Final = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
 NAMES: Final = ("data", "attributes", "snapshot", "type", "id")
 
 
@@ -111,7 +116,12 @@ def refusal(error: JunoSnapError, headers: Mapping[str, str] | None = None) -> R
 
 def entity_tag(snapshot: StepSnapshot) -> dict[str, str]:
     """The header with the version of a step snapshot."""
-    return {"etag": f'"{snapshot.version}"'}
+    return version_tag(snapshot.version)
+
+
+def version_tag(version: str) -> dict[str, str]:
+    """The header with a version."""
+    return {"etag": f'"{version}"'}
 
 
 async def _receive(request: Request) -> bytes:

@@ -42,6 +42,11 @@ class RunningConsole:
     header_file: Path
     token: str = field(repr=False)
 
+    @property
+    def page_url(self) -> str:
+        """The page, with the token in the fragment: the part that a browser sends to nobody."""
+        return f"{self.url}/#token={self.token}"
+
 
 OnReady = Callable[[RunningConsole], None]
 

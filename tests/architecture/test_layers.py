@@ -52,6 +52,7 @@ FENCES = {
     "starlette": {
         "juno_snap.replica.endpoints", "juno_snap.replica.server",
         "juno_snap.console.app", "juno_snap.console.guard", "juno_snap.console.messages",
+        "juno_snap.console.page",
     },
     "uvicorn": {"juno_snap.serving", "juno_snap.replica.server", "juno_snap.console.server"},
     "platformdirs": {"juno_snap.settings.paths"},

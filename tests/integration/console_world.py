@@ -108,6 +108,14 @@ def document(value, step="pack"):
     return {"data": {"type": "snapshot", "id": step, "attributes": {"snapshot": value}}}
 
 
+def told(answer):
+    """What came back, without what is said about each step snapshot."""
+    found = answer.json()
+    for each in found["data"] if isinstance(found["data"], list) else [found["data"]]:
+        del each["meta"]
+    return found
+
+
 def resource(value, step):
     """What comes back for it."""
     return {

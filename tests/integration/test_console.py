@@ -24,6 +24,7 @@ from tests.integration.console_world import (
     FLOW,
     FLOW_ENDED,
     SNAPSHOTS,
+    STEPS,
     document,
     end,
     read_ready,
@@ -31,6 +32,7 @@ from tests.integration.console_world import (
     run_orders,
     running_console,
     start_console,
+    told,
 )
 
 FUZZ_CONFIGURATION = f"""
@@ -42,6 +44,7 @@ FUZZ_CONFIGURATION = f"""
 expected-statuses = ["2xx", 404, 409, 412, 413]
 """
 FUZZ_EXAMPLES = 20
+UNDO = f"/v2/flows/{FLOW}/undo"
 
 
 @pytest.fixture(scope="module")
@@ -71,26 +74,102 @@ def code_of(answer):
     return answer.status_code, error["code"]
 
 
+def the_flow(client):
+    """The only one there is."""
+    (found,) = client.get("/v2/flows").json()["data"]
+    return found
+
+
 @pytest.mark.proves("B36", "B1")
 def test_the_five_calls(client):
     listed = client.get(SNAPSHOTS)
-    assert (listed.status_code, listed.json()) == (
+    assert (listed.status_code, told(listed)) == (
         200,
         {"data": [resource(FLOW_ENDED, "query")], "meta": {}},
     )
     made = client.post(f"{SNAPSHOTS}/", json=document({"n": 1}))
     assert (made.status_code, made.headers["location"]) == (201, f"{SNAPSHOTS}/pack")
-    assert made.json() == {"data": resource({"n": 1}, "pack"), "meta": {}}
+    assert told(made) == {"data": resource({"n": 1}, "pack"), "meta": {}}
     shown = client.get(made.headers["location"])
     assert (shown.status_code, shown.json()) == (200, made.json())
     assert shown.headers["etag"] == made.headers["etag"]
     edited = client.patch(f"{SNAPSHOTS}/pack", json=document({"m": 2}))
-    assert (edited.status_code, edited.json()["data"]) == (200, resource({"m": 2}, "pack"))
+    assert (edited.status_code, told(edited)["data"]) == (200, resource({"m": 2}, "pack"))
     assert edited.headers["etag"] != made.headers["etag"]
     gone = client.delete(f"{SNAPSHOTS}/pack")
     assert (gone.status_code, gone.content) == (204, b"")
     assert code_of(client.get(f"{SNAPSHOTS}/pack")) == (404, "no-step-snapshot")
     assert [each["id"] for each in client.get(f"{SNAPSHOTS}/").json()["data"]] == ["query"]
+
+
+def test_a_flow_says_what_it_does(client):
+    found = the_flow(client)
+    assert (found["type"], found["id"], found["links"]) == ("flow", FLOW, {"snapshots": SNAPSHOTS})
+    said = found["attributes"]
+    assert (said["state"], said["steps"], said["source"]) == ("done", list(STEPS), None)
+    assert said["run"]["ended_at"] > said["run"]["began_at"]
+    assert said["run"]["error"] is None
+    assert (said["change"]["kind"], said["change"]["steps"]) == ("set", ["query"])
+    assert client.get("/v2/flows/").status_code == 404
+
+
+def test_a_resource_has_its_json_as_it_is_stored(client):
+    """What a reader in JavaScript would round, it can still show."""
+    long = "[12345678901234567890,1.0]"
+    made = client.post(SNAPSHOTS, json=document(json.loads(long)))
+    meta = made.json()["data"]["meta"]
+    assert (meta["text"], meta["size_bytes"], meta["limit_bytes"]) == (long, len(long), 5120)
+    assert made.headers["etag"] == f'"{meta["version"]}"'
+    assert meta["run"] is None
+    listed = client.get(SNAPSHOTS).json()["data"]
+    assert [each["meta"] for each in listed if each["id"] == "pack"] == [meta]
+
+
+@pytest.mark.proves("B35")
+def test_a_flow_is_reset_and_that_is_undone(client):
+    client.post(SNAPSHOTS, json=document({"n": 1}))
+    before = told(client.get(SNAPSHOTS))["data"]
+    reset = client.delete(SNAPSHOTS)
+    assert (reset.status_code, reset.json()) == (
+        200,
+        {"data": [], "meta": {"reset": ["pack", "query"]}},
+    )
+    assert the_flow(client)["attributes"]["change"]["kind"] == "reset"
+    undone = client.post(UNDO)
+    assert (undone.status_code, told(undone)) == (
+        200,
+        {"data": before, "meta": {"undone": ["pack", "query"]}},
+    )
+    assert client.delete(SNAPSHOTS).status_code == 200
+    nothing = client.delete(SNAPSHOTS)
+    assert nothing.json() == {"data": [], "meta": {"reset": []}}
+    assert code_of(client.delete("/v2/flows/nobody/snapshots")) == (404, "no-such-flow")
+    assert code_of(client.post("/v2/flows/nobody/undo")) == (404, "no-such-flow")
+
+
+def test_a_flow_is_reset_only_as_it_was_read(client):
+    """Whatever has changed since: a value, one more, one less."""
+    read = client.get(SNAPSHOTS).headers["etag"]
+    for change in (
+        lambda: client.patch(f"{SNAPSHOTS}/query", json=document(FLOW_ENDED, "query")),
+        lambda: client.post(SNAPSHOTS, json=document(1)),
+        lambda: client.delete(f"{SNAPSHOTS}/pack"),
+        lambda: client.post(UNDO),
+    ):
+        assert change().status_code < 300
+        now = client.get(SNAPSHOTS)
+        assert now.headers["etag"] != read
+        for stale in (
+            client.delete(SNAPSHOTS, headers={"if-match": read}),
+            client.post(UNDO, headers={"if-match": read}),
+        ):
+            assert code_of(stale) == (412, "step-snapshot-stale")
+        assert client.get(SNAPSHOTS).json() == now.json()
+        read = now.headers["etag"]
+    undone = client.post(UNDO, headers={"if-match": read})
+    assert undone.status_code == 200
+    reset = client.delete(SNAPSHOTS, headers={"if-match": undone.headers["etag"]})
+    assert (reset.status_code, reset.json()["data"]) == (200, [])
 
 
 @pytest.mark.parametrize("value", [None, "", "2017-01-01", 0, False, [], {}, {"é": [1.5]}], ids=str)
@@ -99,7 +178,7 @@ def test_any_json_is_a_snapshot(client, value):
     shown = client.get(f"{SNAPSHOTS}/pack").json()
     assert shown["data"]["attributes"]["snapshot"] == value
     sent_back = client.patch(f"{SNAPSHOTS}/pack", json=shown)
-    assert sent_back.json() == shown
+    assert sent_back.json()["data"]["attributes"] == shown["data"]["attributes"]
 
 
 def test_what_is_not_there_is_not_found(client):
@@ -115,12 +194,12 @@ def test_what_is_not_there_is_not_found(client):
         (client.delete(f"{SNAPSHOTS}/pack"), "no-step-snapshot"),
         (client.delete(f"{SNAPSHOTS}/nothing"), "no-such-step"),
         (client.get(f"{SNAPSHOTS}/query/more"), "no-such-address"),
-        (client.get("/"), "no-such-address"),
+        (client.get("/page/"), "no-such-address"),
     ]:
         assert code_of(answer) == (404, code)
     wrong = client.put(SNAPSHOTS)
     assert code_of(wrong) == (405, "no-such-method")
-    assert set(wrong.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
+    assert set(wrong.headers["allow"].split(", ")) == {"GET", "HEAD", "POST", "DELETE"}
 
 
 def test_a_step_has_one_snapshot(client):
@@ -128,7 +207,7 @@ def test_a_step_has_one_snapshot(client):
     assert code_of(answer) == (409, "step-snapshot-exists")
     other = client.patch(f"{SNAPSHOTS}/query", json=document(1, "pack"))
     assert code_of(other) == (409, "id-differs")
-    assert client.get(f"{SNAPSHOTS}/query").json()["data"] == resource(FLOW_ENDED, "query")
+    assert told(client.get(f"{SNAPSHOTS}/query"))["data"] == resource(FLOW_ENDED, "query")
 
 
 @pytest.mark.proves("A13", "B12")
@@ -273,10 +352,14 @@ def test_nothing_is_changed_while_the_flow_runs(console, client):
             client.post(SNAPSHOTS, json=document(1)),
             client.patch(f"{SNAPSHOTS}/query", json=document(1, "query")),
             client.delete(f"{SNAPSHOTS}/query"),
+            client.delete(SNAPSHOTS),
+            client.post(UNDO),
         ):
             assert code_of(answer) == (409, "locked")
         listed = client.get(SNAPSHOTS)
-    assert listed.json()["data"] == [resource(FLOW_ENDED, "query")]
+        assert the_flow(client)["attributes"]["state"] == "running"
+    assert told(listed)["data"] == [resource(FLOW_ENDED, "query")]
+    assert the_flow(client)["attributes"]["state"] == "done"
     assert client.delete(f"{SNAPSHOTS}/query").status_code == 204
 
 
@@ -314,7 +397,7 @@ def test_its_own_names_are_welcome(console):
             assert client.get(SNAPSHOTS).status_code == 200
 
 
-@pytest.mark.parametrize("path", [SNAPSHOTS, "/openapi.json", "/nothing"])
+@pytest.mark.parametrize("path", [SNAPSHOTS, "/v2/flows", "/openapi.json", "/nothing", "/page/"])
 def test_without_the_token_nothing_is_told(console, path):
     (right,) = console.header.values()
     token = right.removeprefix("Bearer ")
@@ -343,7 +426,7 @@ def test_the_description_is_valid(console):
         described = client.get("/openapi.json").json()
     openapi.from_dict(described).validate()
     calls = [call for path in described["paths"].values() for call in path if call != "parameters"]
-    assert sorted(calls) == ["delete", "get", "get", "patch", "post"]
+    assert sorted(calls) == ["delete", "delete", "get", "get", "get", "patch", "post", "post"]
 
 
 def test_schemathesis_finds_nothing(console, client, tmp_path):
@@ -363,7 +446,7 @@ def test_schemathesis_finds_nothing(console, client, tmp_path):
         check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "5 selected / 5 total" in ran.stdout, ran.stdout
+    assert "8 selected / 8 total" in ran.stdout, ran.stdout
     assert client.get(SNAPSHOTS).status_code == 200
 
 
@@ -409,10 +492,10 @@ def test_the_token_is_shown_on_a_terminal_only(tmp_path):
     with contextlib.closing(os.fdopen(main, "rb", buffering=0)) as terminal:
         process = subprocess.Popen(words, stdin=other, stdout=other, stderr=other)
         os.close(other)
-        while b"openapi.json" not in shown:
+        while b"#token=" not in shown or not shown.endswith(b"\n"):
             shown += terminal.read(1000)
         token = (tmp_path / "state" / "console.header").read_text(encoding="utf-8").split()[-1]
-        assert token.encode() in shown
+        assert f"/#token={token}\r\n".encode() in shown, "one line, however narrow the terminal is"
         assert end(process)[0] == 0
     piped = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     lines = [piped.stdout.readline() for _ in range(2)]

@@ -1,8 +1,10 @@
-"""``juno-snap console``: the HTTP interface of step snapshots."""
+"""``juno-snap console``: the page and the HTTP interface of step snapshots."""
 
 from typing import Annotated
 
 import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from juno_snap.cli import running
 from juno_snap.cli.options import CommonOptions, spread
@@ -42,9 +44,11 @@ def console(
             ("url", ready.url),
             ("use it", f"curl -H @{ready.header_file} {ready.url}/openapi.json"),
         ]
-        if output.is_seen:  # a file or a log would keep it
-            rows.insert(1, ("token", ready.token))
-        output.show({"console": document}, lambda: facts(rows))
+        told: list[RenderableType] = [facts(rows)]
+        if output.is_seen:  # a file or a log would keep the token
+            page = f"\nopen this page, it is for you only:\n{ready.page_url}"
+            told.append(Text(page, no_wrap=True, overflow="ignore"))
+        output.show({"console": document}, lambda: Group(*told))
 
     def tell_trouble(error: Exception) -> None:
         output.warn(f"a request failed: unexpected {type(error).__name__}: {error}")
