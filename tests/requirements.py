@@ -69,12 +69,6 @@ REQUIREMENTS = {
     "B36": "five calls over HTTP: list, get, create, edit, delete",
 }
 
-LATER = {
-    "B1": "on the web page",
-    "B35": "on the web page: a button, disabled while the flow runs",
-}
-"""What has no test yet, since the part is not built: the web page of flows."""
-
 
 def proofs() -> dict[str, list[str]]:
     """The tests of each requirement."""
@@ -88,9 +82,9 @@ def proofs() -> dict[str, list[str]]:
 
 
 def missing() -> list[str]:
-    """Requirements that nothing proves and that are not due later."""
+    """Requirements that nothing proves."""
     found = proofs()
-    return [number for number in REQUIREMENTS if number not in found and number not in LATER]
+    return [number for number in REQUIREMENTS if number not in found]
 
 
 def _proved(test: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
@@ -108,8 +102,6 @@ def show() -> int:
         sys.stdout.write(f"{number:<4} {text}\n")
         for test in found.get(number, []):
             sys.stdout.write(f"       {test}\n")
-        if number in LATER:
-            sys.stdout.write(f"       later: {LATER[number]}\n")
     left = missing()
     sys.stdout.write(
         f"{len(REQUIREMENTS)} requirements; without proof: {', '.join(left) or 'none'}\n"

@@ -123,13 +123,17 @@ def test_the_other_blocks_run_in_order(tmp_path, new_user):
         run_shell("juno-snap replica stop || true", cwd=folder, environment=new_user)
 
 
-def test_the_wheel_carries_all_that_the_demo_needs(tmp_path, new_user):
+def test_the_wheel_carries_all_that_the_demo_and_the_page_need(tmp_path, new_user):
     environment = in_new_virtual_environment(new_user, tmp_path / "venv")
     checkout = copy_of_the_checkout(tmp_path / "checkout")
     script = f"""
         pip wheel -q --no-deps -w wheels {checkout}
+        python -m zipfile -l wheels/*.whl
         pip install -q wheels/*.whl
         juno-snap demo
     """
     ran = run_shell(script, cwd=tmp_path, environment=environment)
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    page = sorted((ROOT / "juno_snap" / "console" / "web").iterdir())
+    assert page
+    assert [file.name for file in page if f"console/web/{file.name} " not in ran.stdout] == []

@@ -1,5 +1,7 @@
 // What all parts of the page need to write into it. Text is only ever text: see setText.
 
+const PREVIEW_MAX = 160; // characters
+
 export const one = (id) => document.getElementById(id);
 
 export function setText(element, text) {
@@ -39,12 +41,23 @@ export function showEach(list, items, { keyOf, make, show }) {
   there.forEach((element) => element.remove());
 }
 
+// The beginning of a marker; its editor shows all of it.
+export function previewOf(snapshot) {
+  const characters = [...snapshot.meta.text];
+  const beginning = characters.slice(0, PREVIEW_MAX).join("");
+  return characters.length > PREVIEW_MAX ? `${beginning}…` : beginning;
+}
+
 export const numberOf = (count) => count.toLocaleString("en");
 
 export function ageOf(moment) {
-  const seconds = Math.max(0, (Date.now() - Date.parse(moment)) / 1000);
-  const units = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
-  const [size, name] = units.find(([each]) => seconds >= each) ?? [1, "second"];
+  const seconds = (Date.now() - Date.parse(moment)) / 1000;
+  const unit = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]]
+    .find(([size]) => seconds >= size);
+  if (!unit) {
+    return "just now";
+  }
+  const [size, name] = unit;
   const count = Math.floor(seconds / size);
   return `${count} ${name}${count === 1 ? "" : "s"} ago`;
 }

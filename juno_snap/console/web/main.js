@@ -5,7 +5,7 @@ import {
   resetStep, undo,
 } from "./api.js";
 import { edit, isUnsaved, noteChanges } from "./editor.js";
-import { ageOf, copyOf, numberOf, one, setText, showEach, tell } from "./elements.js";
+import { ageOf, copyOf, numberOf, one, previewOf, setText, showEach, tell } from "./elements.js";
 import { askFirst } from "./question.js";
 
 const LIMIT_BYTES = 5120; // where no step snapshot says so
@@ -125,7 +125,7 @@ function showFlow(flow, snapshots) {
 function wordsOfRun(flow) {
   const { began_at: began, ended_at: ended } = flow.attributes.run;
   if (ended) {
-    return `ended ${ageOf(ended)}, began ${ageOf(began)}`;
+    return `ended ${ageOf(ended)}`;
   }
   return isRunning(flow) ? `began ${ageOf(began)}` : `began ${ageOf(began)}, has not ended`;
 }
@@ -143,8 +143,7 @@ function showRow(row, step, snapshot, flowRuns) {
   const meter = row.querySelector("meter");
   const written = row.querySelector("time");
   setText(row.querySelector("th"), step);
-  setText(row.querySelector(".marker"), snapshot ? snapshot.meta.text : EMPTY_MARKER);
-  row.querySelector(".marker").title = snapshot ? snapshot.meta.text.slice(0, 500) : "";
+  setText(row.querySelector(".marker"), snapshot ? previewOf(snapshot) : EMPTY_MARKER);
   const { size_bytes: bytes, limit_bytes: limit, updated_at: at } = snapshot?.meta ?? {
     size_bytes: 0, limit_bytes: LIMIT_BYTES,
   };

@@ -1,6 +1,6 @@
 // The dialog before something is lost: it names what.
 
-import { copyOf, one, setText, showEach, tell } from "./elements.js";
+import { copyOf, one, previewOf, setText, showEach, tell } from "./elements.js";
 
 const dialog = one("question");
 let act = null;
@@ -17,7 +17,7 @@ export function askFirst({ title, text, lost, yes, doIt }) {
     make: () => copyOf("lost-item"),
     show: (item, snapshot) => {
       setText(item.querySelector("strong"), snapshot.id);
-      setText(item.querySelector("code"), snapshot.meta.text);
+      setText(item.querySelector("code"), previewOf(snapshot));
     },
   });
   dialog.showModal();
