@@ -58,7 +58,8 @@ function equip(window, opened, kept) {
     opened.pending += 1;
     const origin = options.method === 'GET' ? {} : { origin: window.location.origin };
     try {
-      return await fetch(url, { ...options, headers: { ...headers, ...origin } });
+      const answer = await fetch(url, { ...options, headers: { ...headers, ...origin } });
+      return new Response((await answer.text()) || null, answer); // all of it has come
     } finally {
       opened.pending -= 1;
     }
