@@ -344,6 +344,7 @@ def test_without_the_token_it_asks_for_it(console, browser, space):
     assert (wrong["asks_for_token"], wrong["focus"]) == (True, "token")
     (said,) = wrong["alerts"]
     assert said.startswith("the token is missing, or it is not the one of this start.")
+    assert browser.look()["requests"] == wrong["requests"], "it is forgotten, and not sent again"
     browser.type("Token of this start", console.header_file.read_text(encoding="utf-8"))
     seen = browser.press("Open")
     assert (seen["asks_for_token"], seen["alerts"], seen["flow"]) == (False, [], FLOW)
