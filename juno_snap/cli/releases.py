@@ -13,15 +13,9 @@ from juno_snap.errors import InputError, PreconditionError, TrustError
 from juno_snap.events import Observer
 from juno_snap.juno.package import read_juno_module
 from juno_snap.juno.releases.cache import ReleaseCache
-from juno_snap.juno.releases.model import (
-    Catalogue,
-    Role,
-    Version,
-    releases_between,
-    version_in,
-)
+from juno_snap.juno.releases.model import Catalogue, releases_between, version_in
 from juno_snap.juno.releases.source import Addresses, ReleaseFile, ReleaseSource
-from juno_snap.juno.roles import JunoModule
+from juno_snap.juno.roles import JunoModule, Role, Version
 from juno_snap.pipeline.observe import module_not_found
 from juno_snap.pipeline.program import InstallChange, Program
 from juno_snap.pipeline.wasm_file import WasmFile, check_wasm

@@ -16,7 +16,8 @@ from juno_snap.cli.releases import Candidate, Route
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, listing
 from juno_snap.ids import Principal
-from juno_snap.juno.releases.model import Version, version_in
+from juno_snap.juno.releases.model import version_in
+from juno_snap.juno.roles import Version
 from juno_snap.pipeline.notes import note_of
 from juno_snap.pipeline.policy import FreeSlot, ReplaceSnapshot
 from juno_snap.pipeline.program import InstallChange, Program

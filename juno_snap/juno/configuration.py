@@ -15,7 +15,7 @@ from typing import Final, TypeAlias, final
 
 from juno_snap.errors import DecodeError, JunoSnapError, RejectedError
 from juno_snap.ids import Principal
-from juno_snap.juno.releases.model import Role
+from juno_snap.juno.roles import Role
 from juno_snap.juno.settable import (
     Frame,
     Item,

@@ -7,7 +7,7 @@ from typing import Final, final
 from juno_snap.agent.agent import Agent
 from juno_snap.errors import DecodeError, PreconditionError, RejectedError
 from juno_snap.ids import Principal
-from juno_snap.juno.releases.model import Role
+from juno_snap.juno.roles import Role
 from juno_snap.wire.candid import PRINCIPAL, TEXT, Record, Tuple, Vec, decode, encode
 
 NAME_KEY: Final = "name"

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, final
 
-from juno_snap.juno.releases.model import Role, Version, releases_between
-from juno_snap.juno.roles import JunoModule
+from juno_snap.juno.releases.model import releases_between
+from juno_snap.juno.roles import JunoModule, Role, Version
 
 ROLE_FLAG: Final = "--allow-role-change"
 STOCK_FLAG: Final = "--allow-stock"

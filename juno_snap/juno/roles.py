@@ -8,15 +8,17 @@ and all of them their version when asked, which nothing certifies.
 Source: juno-js, ``packages/admin``, services of versions and of packages.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal, TypeAlias, final
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from typing_extensions import override
 
 from juno_snap.errors import InputError
-from juno_snap.juno.releases.model import Role, Version
 
+Role: TypeAlias = Literal["satellite", "mission-control", "orbiter"]
 Build: TypeAlias = Literal["stock", "extended"]
 Evidence: TypeAlias = Literal["juno:package", "juno:build", "version", "none"]
 """What the rest was read from: certified metadata, or the answer of a query."""
@@ -36,6 +38,41 @@ PACKAGE_ROLES: Final[Mapping[str, Role]] = {
 SATELLITE_PACKAGE: Final = "@junobuild/satellite"
 
 BUILDS: Final[Mapping[bytes, Build]] = {b"stock": "stock", b"extended": "extended"}
+
+
+VERSION_PATTERN: Final = r"^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$"
+_VERSION: Final = re.compile(VERSION_PATTERN.replace("$", r"\Z"))
+
+
+@final
+@dataclass(frozen=True, slots=True, order=True)
+class Version:
+    """A version of three numbers, in the order of releases."""
+
+    major: int
+    minor: int
+    patch: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Version":
+        """The version that ``text`` spells; a ``v`` before it is passed over.
+
+        Raises:
+            InputError: It is none.
+        """
+        found = _VERSION.match(text.removeprefix("v"))
+        if found is None:
+            raise InputError(
+                f"{text!r} is not a version",
+                value=text,
+                code="invalid-version",
+                hint="write it as three numbers, such as 0.1.3",
+            )
+        return cls(*map(int, found.groups()))
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}"
 
 
 @final

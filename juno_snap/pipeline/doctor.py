@@ -11,8 +11,7 @@ from typing import Final, Literal, TypeAlias, final
 from juno_snap.agent.clock_skew import ClockSkewError, show_time
 from juno_snap.errors import ConfigError, JunoSnapError, PreconditionError
 from juno_snap.ids import Principal
-from juno_snap.juno.releases.model import Role
-from juno_snap.juno.roles import JunoModule
+from juno_snap.juno.roles import JunoModule, Role
 from juno_snap.management.types import CanisterStatus, Snapshot
 from juno_snap.pipeline.costs import freezing_reserve_cycles, snapshot_size_bytes
 from juno_snap.pipeline.journal.records import OperationRecord, SnapshotNote

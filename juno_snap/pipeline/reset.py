@@ -22,7 +22,7 @@ from juno_snap.juno.configuration import (
     read_configuration,
     set_again,
 )
-from juno_snap.juno.releases.model import Role
+from juno_snap.juno.roles import Role
 from juno_snap.juno.saved import configuration_of, file_of
 from juno_snap.management.client import ManagementClient
 from juno_snap.pipeline.journal.records import StepState

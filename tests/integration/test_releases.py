@@ -14,8 +14,8 @@ from juno_snap.errors import (
 )
 from juno_snap.events import BytesMoved, Notice
 from juno_snap.juno.releases.cache import ReleaseCache
-from juno_snap.juno.releases.model import Version
 from juno_snap.juno.releases.source import Addresses, ReleaseSource
+from juno_snap.juno.roles import Version
 from juno_snap.replica.options import ReplicaOptions
 from juno_snap.replica.server import run_replica
 from tests.integration.management_world import client_of

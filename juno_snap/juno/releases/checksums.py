@@ -3,7 +3,8 @@
 import re
 from typing import Final
 
-from juno_snap.juno.releases.model import FILE_STEMS, Role, Version, file_name
+from juno_snap.juno.releases.model import FILE_STEMS, file_name
+from juno_snap.juno.roles import Role, Version
 
 _LINE: Final = re.compile(r"([0-9a-fA-F]{64})\s+\*?(?:\./)?(\S+)\s*")
 """Source: GNU coreutils, ``sha256sum``, output format."""

@@ -3,14 +3,12 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, TypeAlias, final
+from typing import Annotated, Final, TypeAlias, final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from typing_extensions import override
 
-from juno_snap.errors import DecodeError, InputError, NotFoundError
-
-Role: TypeAlias = Literal["satellite", "mission-control", "orbiter"]
+from juno_snap.errors import DecodeError, NotFoundError
+from juno_snap.juno.roles import VERSION_PATTERN, Role, Version
 
 FILE_STEMS: Final[Mapping[Role, str]] = {
     "satellite": "satellite",
@@ -18,40 +16,6 @@ FILE_STEMS: Final[Mapping[Role, str]] = {
     "orbiter": "orbiter",
 }
 """Names of the roles in files and documents. Source: Juno's CLI, ``upgrade`` services."""
-
-VERSION_PATTERN: Final = r"^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$"
-_VERSION: Final = re.compile(VERSION_PATTERN.replace("$", r"\Z"))
-
-
-@final
-@dataclass(frozen=True, slots=True, order=True)
-class Version:
-    """A version of three numbers, in the order of releases."""
-
-    major: int
-    minor: int
-    patch: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Version":
-        """The version that ``text`` spells; a ``v`` before it is passed over.
-
-        Raises:
-            InputError: It is none.
-        """
-        found = _VERSION.match(text.removeprefix("v"))
-        if found is None:
-            raise InputError(
-                f"{text!r} is not a version",
-                value=text,
-                code="invalid-version",
-                hint="write it as three numbers, such as 0.1.3",
-            )
-        return cls(*map(int, found.groups()))
-
-    @override
-    def __str__(self) -> str:
-        return f"{self.major}.{self.minor}.{self.patch}"
 
 
 @final

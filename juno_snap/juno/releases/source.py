@@ -21,13 +21,8 @@ from juno_snap.juno.releases.cache import ReleaseCache
 from juno_snap.juno.releases.certificate import CertifiedAnswer, Vouched, check_answer
 from juno_snap.juno.releases.checksums import published_checksum
 from juno_snap.juno.releases.http import Fetched, Moved, ReleaseHttp
-from juno_snap.juno.releases.model import (
-    Catalogue,
-    Role,
-    Version,
-    file_name,
-    parse_catalogue,
-)
+from juno_snap.juno.releases.model import Catalogue, file_name, parse_catalogue
+from juno_snap.juno.roles import Role, Version
 from juno_snap.units import MIB
 
 CATALOGUE_MAX_BYTES: Final = 4 * MIB

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 
 from juno_snap.juno.guards import Terms, judge_modules
-from juno_snap.juno.releases.model import Version
-from juno_snap.juno.roles import JunoModule, Package, recognise
+from juno_snap.juno.roles import JunoModule, Package, Version, recognise
 
 V = Version.parse
 NONE = JunoModule()

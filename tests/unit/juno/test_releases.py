@@ -8,13 +8,8 @@ from hypothesis import strategies as st
 
 from juno_snap.errors import DecodeError, InputError, NotFoundError
 from juno_snap.juno.releases.checksums import published_checksum
-from juno_snap.juno.releases.model import (
-    Version,
-    file_name,
-    parse_catalogue,
-    releases_between,
-    version_in,
-)
+from juno_snap.juno.releases.model import file_name, parse_catalogue, releases_between, version_in
+from juno_snap.juno.roles import Version
 
 LISTS = {
     "mission_controls": ["0.1.0"],
