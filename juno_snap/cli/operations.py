@@ -1,7 +1,7 @@
 """What commands that run an operation share: showing plans and reports, asking before acting."""
 
 from collections.abc import Coroutine, Iterable
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -14,11 +14,8 @@ from juno_snap.ids import SnapshotId
 from juno_snap.pipeline.plan_facts import PlanFacts
 from juno_snap.pipeline.plan_parts import Outline
 from juno_snap.pipeline.report import (
+    ENDED_BADLY,
     Evidence,
-    OperationCancelledError,
-    OperationFailedError,
-    OperationRefusedError,
-    OperationUnknownError,
     Report,
     RestoreReport,
     SnapshotReport,
@@ -27,14 +24,6 @@ from juno_snap.pipeline.report import (
 )
 
 T = TypeVar("T")
-
-ENDED_BADLY: Final = (
-    OperationFailedError,
-    OperationRefusedError,
-    OperationUnknownError,
-    OperationCancelledError,
-)
-"""Errors that carry the report of an operation."""
 
 
 async def reported(session: Session, work: Coroutine[Any, Any, T]) -> T:

@@ -120,7 +120,7 @@ def _steps(
     if decision.sends_stop:
         yield PlannedStep(name="stop", text="stop the module")
     if decision.snapshot_bytes is not None:
-        yield PlannedStep(name="snapshot", text=_snapshot_text(decision, costs))
+        yield PlannedStep(name="snapshot", text=_snapshot_text(decision, request, costs))
     yield PlannedStep(name="install", text=_install_text(decision, wasm))
     if decision.sends_start:
         yield PlannedStep(name="start", text="start the module")
@@ -142,12 +142,14 @@ def _steps(
         yield PlannedStep(name="tidy", text=", ".join(texts), update_calls=len(texts))
 
 
-def _snapshot_text(decision: Decision, costs: CostProfile) -> str:
+def _snapshot_text(decision: Decision, request: UpgradeRequest, costs: CostProfile) -> str:
     size = decision.snapshot_bytes or 0
     monthly = cycles_text(costs.storage_of_30_days(size))
     place = "in a free slot"
     if decision.replaced is not None:
         place = f"in place of {decision.replaced}"
+    if request.snapshot_label is not None:
+        place += f", labelled {request.snapshot_label}"
     return f"take a snapshot {place}: about {size} bytes, {monthly} for 30 days"
 
 

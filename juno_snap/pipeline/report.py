@@ -290,3 +290,15 @@ class OperationCancelledError(asyncio.CancelledError):
         super().__init__(message)
         self.message = message
         self.report = report
+
+
+EndedBadly: TypeAlias = (
+    OperationFailedError | OperationRefusedError | OperationUnknownError | OperationCancelledError
+)
+ENDED_BADLY: Final = (
+    OperationFailedError,
+    OperationRefusedError,
+    OperationUnknownError,
+    OperationCancelledError,
+)
+"""Errors that carry the report of an operation."""

@@ -6,6 +6,7 @@ from typing import Final, Literal, TypeAlias, final
 from juno_snap.errors import InputError
 from juno_snap.juno.guards import Terms
 from juno_snap.pipeline.checks.model import CheckSpec
+from juno_snap.pipeline.notes import check_label
 from juno_snap.pipeline.policy import FreeSlot, PersistencePolicy, SnapshotPolicy
 
 NO_ARGUMENT: Final = b"DIDL\x00\x00"
@@ -43,6 +44,9 @@ class UpgradeRequest:
     """
 
     snapshots: SnapshotPolicy = field(default_factory=FreeSlot)
+    snapshot_label: str | None = None
+    """For the snapshot that is taken: no later upgrade gives it up then. One that has the label
+    loses it."""
     arg: bytes | None = None
     """Candid for the new code; none where nothing was said."""
     reset: bool = False
@@ -77,6 +81,8 @@ class UpgradeRequest:
     replace a protected snapshot that is named. Juno's guards it does not lift."""
 
     def __post_init__(self) -> None:
+        if self.snapshot_label is not None:
+            check_label(self.snapshot_label)
         if self.reset and (self.skip_pre_upgrade or self.memory_persistence != "auto"):
             raise InputError(
                 "a reset keeps nothing: --skip-pre-upgrade and --wasm-memory-persistence "

@@ -6,7 +6,7 @@ until the stop but the chunk store, which the module's code never sees.
 
 import hashlib
 from dataclasses import asdict, dataclass, replace
-from typing import final
+from typing import Final, final
 
 from juno_snap.events import Observer, ignore_events
 from juno_snap.ids import Principal
@@ -23,6 +23,11 @@ from juno_snap.pipeline.resume import resume
 from juno_snap.pipeline.sending import Materials
 from juno_snap.pipeline.wasm_file import WasmFile
 from juno_snap.pipeline.workspace import Workspace
+
+NOT_ASKED: Final = frozenset(
+    {"force", "found_stopped", "arg", "sha256", "patience", "juno", "snapshot_label"}
+)
+"""Of a request: what may differ between two runs that ask for the same."""
 
 
 @final
@@ -64,7 +69,7 @@ async def prepare_upgrade(
     seen, observed = await observe_as_step(workspace, module, observer=observer)
     if resumes is None:
         seen = await with_configuration(workspace.client, seen, request)
-    plan = _plan(workspace, seen, request, wasm)
+    plan = plan_for(workspace, seen, request, wasm)
     return PreparedUpgrade(
         seen=seen,
         request=request,
@@ -85,7 +90,7 @@ def planned_anew(
         InputError: The snapshot to replace is named ambiguously or malformed.
         NotFoundError: It does not exist.
     """
-    plan = _plan(workspace, prepared.seen, request, prepared.wasm)
+    plan = plan_for(workspace, prepared.seen, request, prepared.wasm)
     return replace(prepared, request=request, plan=plan)
 
 
@@ -139,9 +144,10 @@ async def run_upgrade(
     return report
 
 
-def _plan(
+def plan_for(
     workspace: Workspace, seen: Observation, request: UpgradeRequest, wasm: WasmFile
 ) -> UpgradePlan:
+    """The plan with the prices and the hooks of ``workspace``; raises as ``plan_upgrade``."""
     hooks = workspace.hooks.specs
     return plan_upgrade(seen, request, wasm, costs=workspace.costs, hooks=hooks)
 
@@ -156,7 +162,7 @@ def program_of(prepared: PreparedUpgrade, configuration: bytes | None = None) ->
         sends_stop=decision.sends_stop,
         sends_start=decision.sends_start,
         stop_timeout_seconds=request.stop_timeout_seconds,
-        save=Save(purpose="upgrade", replaced=decision.replaced)
+        save=Save(purpose="upgrade", replaced=decision.replaced, label=request.snapshot_label)
         if decision.takes_snapshot
         else None,
         change=_install(decision, wasm),
@@ -188,11 +194,7 @@ def _install(decision: Decision, wasm: WasmFile) -> InstallChange:
 
 def _digest(module: Principal, request: UpgradeRequest, wasm: WasmFile) -> bytes:
     """What makes two upgrades the same: the module, the code, and everything that was asked."""
-    asked = {
-        key: value
-        for key, value in asdict(request).items()
-        if key not in {"force", "found_stopped", "arg", "sha256", "patience", "juno"}
-    }
+    asked = {key: value for key, value in asdict(request).items() if key not in NOT_ASKED}
     arg = None if request.arg is None else hashlib.sha256(request.arg).hexdigest()
     policy = type(request.snapshots).__name__
     return digest_of(

@@ -5,10 +5,10 @@ from typing import Annotated, Final
 import typer
 
 from juno_snap.cli.options import SHORT_TARGETS, CommonOptions, Target, spread
-from juno_snap.cli.releases import open_source
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import listing
 from juno_snap.juno.releases.model import FILE_STEMS, Catalogue
+from juno_snap.library.configured import releases_of
 
 SHOWN_TAGS: Final = 3
 
@@ -27,7 +27,7 @@ def releases(
 ) -> None:
     """Which releases of Juno's modules are published, the newest last."""
     session = Session(common)
-    source = open_source(session)
+    source = releases_of(session.settings)
     catalogue = session.run(source.catalogue())
     role = SHORT_TARGETS.get(target or "", target)
     found = _listed(catalogue, role)

@@ -1,6 +1,7 @@
 """``juno-snap upgrade``: new code for a module, with a snapshot before and the start after."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,6 @@ import typer
 
 from juno_snap.cli.arguments import ArgumentOptions, install_argument
 from juno_snap.cli.operations import (
-    ENDED_BADLY,
     announce,
     outline_table,
     reported,
@@ -17,17 +17,9 @@ from juno_snap.cli.operations import (
     tell_resumed,
 )
 from juno_snap.cli.options import CommonOptions, ModuleOptions, spread
-from juno_snap.cli.releases import (
-    Candidate,
-    ReleaseOptions,
-    Route,
-    choose_route,
-    obtain_candidates,
-    open_source,
-)
+from juno_snap.cli.releases import ReleaseOptions, passage_table, plans_json, plans_table
 from juno_snap.cli.running import reading
 from juno_snap.cli.session import Session
-from juno_snap.cli.stepping import Passage, keep_first
 from juno_snap.cli.targets import ModuleChoice
 from juno_snap.cli.upgrades import (
     CheckOptions,
@@ -39,7 +31,17 @@ from juno_snap.cli.upgrades import (
 )
 from juno_snap.cli.wiring import Connection, connect
 from juno_snap.errors import JunoSnapError
-from juno_snap.pipeline.report import UpgradeReport
+from juno_snap.library.configured import releases_of
+from juno_snap.pipeline.releases.forecast import forecast
+from juno_snap.pipeline.releases.passage import Passage, begin_passage, go_through
+from juno_snap.pipeline.releases.route import (
+    Candidate,
+    ReleaseChoice,
+    Target,
+    choose_route,
+    obtain_candidates,
+)
+from juno_snap.pipeline.report import ENDED_BADLY, UpgradeReport
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.upgrade import (
     PreparedUpgrade,
@@ -94,16 +96,13 @@ def upgrade(
     A bad check brings code and data back; the same command goes on with an upgrade that was
     interrupted. The new code is a file, or a release of Juno, which is downloaded and verified.
     """
-    releases.check(
-        has_file=src is not None,
-        has_digest=install.sha256 is not None,
-        resets=install.reset,
-        skips=guards.allow_skip,
-    )
+    releases.check(has_file=src is not None)
+    choice_of_release = releases.choice
     session = Session(common)
     file = None if src is None else Candidate(wasm=read_wasm_file(src))
     arg = install_argument(argument, file.wasm if file else None)
     request = request_of(session, snapshots, install, health, guards, arg)
+    choice_of_release.check(request)
 
     async def work() -> None:
         async with connect(session, changes=True, dry_run=trial.dry_run) as connection:
@@ -116,10 +115,13 @@ def upgrade(
                 trial=trial,
             )
             asked = for_module(session, choice, request)
-            if file is not None:
-                tell_report(session, await run.upgrade(file, asked))
-                return
-            await _through_releases(run, releases, asked, argument)
+            if file is None:
+                await _through_releases(run, choice_of_release, asked, argument)
+            elif trial.dry_run:
+                plan = (await run.prepare(file, asked)).plan
+                session.output.show(plan.to_json(), lambda: outline_table(plan.outline, plan.facts))
+            else:
+                tell_report(session, await reported(session, run.upgrade(file, asked)))
 
     session.run(work())
 
@@ -134,18 +136,8 @@ class _Run:
     choice: ModuleChoice
     trial: TrialOptions
 
-    async def upgrade(
-        self,
-        candidate: Candidate,
-        request: UpgradeRequest,
-        *,
-        route: Route | None = None,
-        asks: bool = True,
-    ) -> UpgradeReport | None:
-        """One upgrade; none where only the plan was shown. ``asks``: nobody has agreed yet.
-
-        Without a ``route`` the report of one that ends badly is shown.
-        """
+    async def prepare(self, candidate: Candidate, request: UpgradeRequest) -> PreparedUpgrade:
+        """What would be done, or is gone on with."""
         session, workspace = self.session, self.workspace
         if self.trial.rehearse and not self.trial.dry_run:
             from juno_snap.pipeline.rehearsal_source import end_interrupted
@@ -158,11 +150,14 @@ class _Run:
                 )
             )
         tell_resumed(session, prepared.resumes)
-        plan = prepared.plan
-        if self.trial.dry_run:
-            document = {**plan.to_json(), **(route.to_json() if route else {})}
-            session.output.show(document, lambda: outline_table(plan.outline, plan.facts))
-            return None
+        return prepared
+
+    async def upgrade(
+        self, candidate: Candidate, request: UpgradeRequest, *, asks: bool = True
+    ) -> UpgradeReport:
+        """One upgrade. ``asks``: nobody has agreed yet."""
+        session, workspace = self.session, self.workspace
+        prepared = await self.prepare(candidate, request)
         if prepared.resumes is None:
             prepared = self._asked(prepared) if asks else self._announced(prepared)
             if self.trial.rehearse:
@@ -170,8 +165,7 @@ class _Run:
 
                 prepared = await rehearse_before(session, workspace, prepared)
         with session.output.watch() as observer:
-            running = run_upgrade(workspace, prepared, observer=observer)
-            return await (running if route else reported(session, running))
+            return await run_upgrade(workspace, prepared, observer=observer)
 
     def _asked(self, prepared: PreparedUpgrade) -> PreparedUpgrade:
         return _ask(self.session, self.connection, self.workspace, self.choice, prepared)
@@ -182,46 +176,74 @@ class _Run:
 
 
 async def _through_releases(
-    run: _Run, options: ReleaseOptions, request: UpgradeRequest, argument: ArgumentOptions
+    run: _Run, choice: ReleaseChoice, request: UpgradeRequest, argument: ArgumentOptions
 ) -> None:
     """To the release that is wanted, by way of others where that was said."""
-    session = run.session
-    source = open_source(session)
+    session, workspace = run.session, run.workspace
+    target = Target(id=run.choice.id, name=run.choice.name, role=run.choice.role)
+    source = releases_of(session.settings)
     catalogue = await source.catalogue()
     route = await choose_route(
-        run.connection,
-        run.workspace,
-        run.choice,
-        catalogue,
-        options,
-        may_skip=request.juno.allow_skip,
+        workspace, target, catalogue, choice, may_skip=request.juno.allow_skip
     )
     with session.output.watch() as observer:
         candidates = await obtain_candidates(
-            session, source, catalogue, route, options, pinned=request.sha256, observer=observer
+            source,
+            catalogue,
+            route,
+            may_be_unverified=choice.may_be_unverified,
+            pinned=request.sha256,
+            observer=observer,
         )
-    passage = Passage(route=route, is_stepwise=options.step)
+    for each in candidates:
+        if each.release is not None:
+            session.output.detail(f"{each.release.name}: {'; '.join(each.release.proofs)}")
+    passage = await reading(
+        begin_passage(workspace, target.id, route, is_stepwise=choice.is_stepwise)
+    )
+    if run.trial.dry_run:
+        await _show_plans(run, passage, candidates, request, argument)
+        return
+
+    async def upgrade(candidate: Candidate, asked: UpgradeRequest) -> UpgradeReport:
+        count, done = len(candidates), len(passage.passed)
+        if count > 1:
+            session.output.note(f"release {candidate.version}, {done + 1} of {count}")
+        asked = _with_argument(asked, argument, candidate)
+        return await run.upgrade(candidate, asked, asks=not passage.passed)
+
     try:
-        for candidate in candidates:
-            arg = install_argument(argument, candidate.wasm)
-            asked = dataclasses.replace(passage.request(request, candidate), arg=arg)
-            passage.announce(session, candidate)
-            is_first = not passage.passed
-            report = await run.upgrade(candidate, asked, route=route, asks=is_first)
-            if report is None:
-                return
-            passage.passed.append((candidate, report))
-            if candidate is not candidates[-1]:
-                keep_first(run.workspace, run.choice.id, passage)
-    except ENDED_BADLY as error:
-        if isinstance(error.report, UpgradeReport):
-            passage.passed.append((candidates[len(passage.passed)], error.report))
-        passage.tell_failure(session)
+        await go_through(workspace, target.id, passage, candidates, request, upgrade)
+    except (*ENDED_BADLY, JunoSnapError):
+        _tell_passage(session, passage)
+        if passage.is_stepwise:
+            session.output.warn(passage.shortfall)
         raise
-    except JunoSnapError:
-        passage.tell_failure(session)
-        raise
-    passage.tell(session)
+    _tell_passage(session, passage)
+
+
+def _with_argument(
+    request: UpgradeRequest, argument: ArgumentOptions, candidate: Candidate
+) -> UpgradeRequest:
+    return dataclasses.replace(request, arg=install_argument(argument, candidate.wasm))
+
+
+def _tell_passage(session: Session, passage: Passage) -> None:
+    if passage.passed:
+        session.output.report(passage.to_json(), lambda: passage_table(passage))
+
+
+async def _show_plans(
+    run: _Run,
+    passage: Passage,
+    candidates: Sequence[Candidate],
+    request: UpgradeRequest,
+    argument: ArgumentOptions,
+) -> None:
+    requests = [_with_argument(request, argument, candidate) for candidate in candidates]
+    first = await run.prepare(candidates[0], passage.request(requests[0], candidates[0]))
+    plans = forecast(run.workspace, passage, candidates, first, requests)
+    run.session.output.show(plans_json(passage, plans), lambda: plans_table(plans))
 
 
 def _ask(
