@@ -29,6 +29,8 @@ class Writes:
         self.passed = 0
         self.changes = {}
         self.written = False
+        self.tables = []
+        self.what = ""
 
     def tell(self, what):
         self.passed += 1
@@ -36,19 +38,28 @@ class Writes:
         if self.passed == self.point:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def before_statement(self, _connection, _cursor, statement, *_details):
+        """What is written tells which table it is about."""
+        words = statement.split()
+        if words[0].upper() in {"INSERT", "UPDATE", "REPLACE", "DELETE"}:
+            verb, *others = (word for word in words if word.upper() not in {"INTO", "OR", "FROM"})
+            self.tables.append(f"{verb.lower()} {others[0]}")
+
     def before_commit(self, connection):
         """A transaction that only reads is no write."""
         below = connection.connection.dbapi_connection
         changes = below.total_changes
         self.written = changes != self.changes.get(id(below), 0)
         self.changes[id(below)] = changes
+        self.what = ", ".join(dict.fromkeys(self.tables))
+        self.tables.clear()
         if self.written:
-            self.tell("before a commit")
+            self.tell(f"before a commit: {self.what}")
 
     def after_commit(self, *_details):
         if self.written:
             self.written = False
-            self.tell("after a commit")
+            self.tell(f"after a commit: {self.what}")
 
     def before_rename(self, event, arguments):
         """Our files are written under another name and renamed."""
@@ -58,6 +69,7 @@ class Writes:
 
 if __name__ == "__main__":
     writes = Writes(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    sql.event.listen(sql.Engine, "before_cursor_execute", writes.before_statement)
     sql.event.listen(sql.Engine, "commit", writes.before_commit)
     sql.event.listen(Pool, "reset", writes.after_commit)
     sys.addaudithook(writes.before_rename)
