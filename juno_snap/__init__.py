@@ -53,9 +53,11 @@ if TYPE_CHECKING:
     from juno_snap.flow.engine import RunReport
     from juno_snap.flow.flow import Attempts, Flow
     from juno_snap.ids import Principal, SnapshotId
+    from juno_snap.juno.releases.model import Catalogue
     from juno_snap.library.flows import run_flow
     from juno_snap.library.module import Module
     from juno_snap.library.network import Network, connect
+    from juno_snap.library.releases import Releases
     from juno_snap.pipeline.policy import (
         FreeSlot,
         KeepNewest,
@@ -64,6 +66,8 @@ if TYPE_CHECKING:
         ReplaceSnapshot,
     )
     from juno_snap.pipeline.rehearsal import RehearsalFailedError, RehearsalReport
+    from juno_snap.pipeline.releases.forecast import ReleasePlan
+    from juno_snap.pipeline.releases.passage import Passage
     from juno_snap.pipeline.report import (
         OperationCancelledError,
         OperationFailedError,
@@ -78,6 +82,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Attempts",
     "BytesMoved",
+    "Catalogue",
     "ConfigError",
     "DecodeError",
     "Event",
@@ -103,11 +108,14 @@ __all__ = [
     "OperationRefusedError",
     "OperationUnknownError",
     "OutcomeUnknownError",
+    "Passage",
     "PreconditionError",
     "Principal",
     "RehearsalFailedError",
     "RehearsalReport",
     "RejectedError",
+    "ReleasePlan",
+    "Releases",
     "ReplaceSnapshot",
     "RestoreReport",
     "RunReport",
@@ -158,8 +166,10 @@ HOMES: Final = {
     "juno_snap.flow.flow": ("Attempts", "Flow"),
     "juno_snap.ids": ("Principal", "SnapshotId"),
     "juno_snap.library.flows": ("run_flow",),
+    "juno_snap.juno.releases.model": ("Catalogue",),
     "juno_snap.library.module": ("Module",),
     "juno_snap.library.network": ("Network", "connect"),
+    "juno_snap.library.releases": ("Releases",),
     "juno_snap.pipeline.policy": (
         "FreeSlot",
         "KeepNewest",
@@ -168,6 +178,8 @@ HOMES: Final = {
         "ReplaceSnapshot",
     ),
     "juno_snap.pipeline.rehearsal": ("RehearsalFailedError", "RehearsalReport"),
+    "juno_snap.pipeline.releases.forecast": ("ReleasePlan",),
+    "juno_snap.pipeline.releases.passage": ("Passage",),
     "juno_snap.pipeline.report": (
         "OperationCancelledError",
         "OperationFailedError",

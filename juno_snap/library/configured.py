@@ -15,6 +15,7 @@ from juno_snap.errors import ConfigError, InputError
 from juno_snap.ids import Principal, SnapshotId
 from juno_snap.juno.releases.cache import ReleaseCache
 from juno_snap.juno.releases.source import Addresses, ReleaseSource
+from juno_snap.juno.roles import Role
 from juno_snap.pipeline.checks.model import TIMEOUT_SECONDS, CheckSpec
 from juno_snap.pipeline.checks.parse import command_check, parse_check, version_check
 from juno_snap.pipeline.costs import DEFAULT_COSTS, CostProfile
@@ -32,6 +33,11 @@ def checks_for(settings: Settings, module: Principal) -> tuple[CheckSpec, ...]:
     """
     specs = (_check(settings, entry, check) for entry, check in _checks(settings, module))
     return tuple(dict.fromkeys(specs))
+
+
+def role_of(settings: Settings, module: Principal) -> Role | None:
+    """The role of ``module``, where an entry says one."""
+    return next((entry.role for entry in _entries(settings, module) if entry.role), None)
 
 
 def protected_for(settings: Settings, module: Principal) -> frozenset[SnapshotId]:

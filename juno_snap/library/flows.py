@@ -12,7 +12,7 @@ from juno_snap.flow import engine
 from juno_snap.flow.engine import RunOptions, RunReport
 from juno_snap.flow.flow import Flow
 from juno_snap.flow.space import FlowSpace
-from juno_snap.library.module import forgiving
+from juno_snap.library.asking import forgiving
 from juno_snap.library.network import state_directory
 
 

@@ -1,25 +1,26 @@
 """One module of a network: its snapshots, its upgrades, the way back."""
 
-import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, final
+from typing import final
 
-from juno_snap.agent.root_key import MAINNET_ROOT_KEY
-from juno_snap.errors import IdentityError
-from juno_snap.events import Event, Observer, ignore_events
-from juno_snap.ids import ANONYMOUS, Principal, SnapshotId
-from juno_snap.library.code import argument_of, read_code
+from juno_snap.errors import PreconditionError
+from juno_snap.events import Observer, ignore_events
+from juno_snap.ids import Principal, SnapshotId
+from juno_snap.juno.releases.source import ReleaseSource
+from juno_snap.library.asking import asked_of, check_may_change, forgiving, with_argument
+from juno_snap.library.code import read_code
+from juno_snap.library.releases import Releases
 from juno_snap.management.candid_call import call_with_text
 from juno_snap.management.types import CanisterStatus
 from juno_snap.pipeline.checks.model import CheckSpec
-from juno_snap.pipeline.checks.parse import parse_check
 from juno_snap.pipeline.create import prepare_create, run_create
 from juno_snap.pipeline.listing import SnapshotDetail, SnapshotList, list_snapshots, show_snapshot
 from juno_snap.pipeline.marks import MarkedSnapshot, label_snapshot, protect_snapshot
 from juno_snap.pipeline.plan import UpgradePlan
 from juno_snap.pipeline.rehearsal import RehearsalReport
+from juno_snap.pipeline.releases.route import Target
 from juno_snap.pipeline.report import RestoreReport, SnapshotReport, UpgradeReport
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.restore import prepare_restore, prepare_rollback, run_restore
@@ -28,8 +29,6 @@ from juno_snap.pipeline.upgrade import PreparedUpgrade, prepare_upgrade, run_upg
 from juno_snap.pipeline.wasm_file import WasmFile
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.units import INSTALL_INSTRUCTIONS_MAX
-
-_logger: Final = logging.getLogger(__name__)
 
 
 @final
@@ -56,6 +55,30 @@ class Module:
     rehearsal_instruction_limit: int = INSTALL_INSTRUCTIONS_MAX
     """What a rehearsed upgrade may use."""
     on_event: Observer = field(default=ignore_events, repr=False)
+    source: ReleaseSource | None = field(default=None, repr=False)
+    """Where published releases come from; none for a module of ``juno_snap.testing``."""
+
+    @property
+    def releases(self) -> Releases:
+        """The published releases of Juno, for upgrades to them in place of a file.
+
+        Raises:
+            PreconditionError: It is a module for tests, which knows none.
+        """
+        if self.source is None:
+            raise PreconditionError(
+                "a module for tests knows no published releases",
+                code="no-releases",
+                hint="take it from juno_snap.connect, or give upgrade a file",
+            )
+        target = Target(id=self.id, name=self.name, role=self.defaults.juno.role)
+        return Releases(
+            target=target,
+            workspace=self.workspace,
+            source=self.source,
+            defaults=self.defaults,
+            on_event=self.on_event,
+        )
 
     async def status(self) -> CanisterStatus:
         """What the network certifies of it: whether it runs, its code, memory and cycles."""
@@ -334,35 +357,10 @@ class Module:
         checks: Iterable[str | CheckSpec],
         arg: str | bytes | None,
     ) -> UpgradeRequest:
-        wanted = request or self.defaults
-        said = (parse_check(each) if isinstance(each, str) else each for each in checks)
-        every = dict.fromkeys((*self.defaults.checks, *wanted.checks, *said))
-        return replace(
-            wanted,
-            checks=tuple(every),
-            arg=wanted.arg if arg is None else argument_of(code, arg),
-        )
+        return with_argument(asked_of(self.defaults, request, checks), code, arg)
 
     def _observer(self, on_event: Observer | None) -> Observer:
         return self.on_event if on_event is None else forgiving(on_event)
 
     def _check_may_change(self) -> None:
-        agent = self.workspace.client.agent
-        if agent.root_key == MAINNET_ROOT_KEY and agent.identity.principal == ANONYMOUS:
-            raise IdentityError(
-                "the anonymous identity may not change anything on mainnet",
-                code="anonymous",
-                hint="connect with another identity",
-            )
-
-
-def forgiving(observer: Observer) -> Observer:
-    """``observer``, whose exceptions are logged: no callback may leave a module stopped."""
-
-    def watch(event: Event) -> None:
-        try:
-            observer(event)
-        except Exception:
-            _logger.exception("the callback for events failed at %r", event)
-
-    return watch
+        check_may_change(self.workspace)

@@ -19,11 +19,14 @@ from juno_snap.errors import NotFoundError
 from juno_snap.events import Notice, Observer, ignore_events
 from juno_snap.ids import Principal
 from juno_snap.juno.credentials.login import Login
+from juno_snap.juno.guards import Terms
+from juno_snap.juno.releases.model import Catalogue
 from juno_snap.library import configured
 from juno_snap.library.address import find_local, pinned_key
+from juno_snap.library.asking import forgiving
 from juno_snap.library.code import new_module
 from juno_snap.library.keys import IdentityChoice, choose_identity
-from juno_snap.library.module import Module, forgiving
+from juno_snap.library.module import Module
 from juno_snap.management.client import ManagementClient
 from juno_snap.pipeline.hooks.run import Hooks
 from juno_snap.pipeline.journal.records import OperationRecord
@@ -140,6 +143,15 @@ class Network:
         made = await new_module(self.workspace, wasm, arg=arg, observer=self.on_event)
         return self._module(made, None)
 
+    async def releases(self) -> Catalogue:
+        """The published releases of Juno: ``versions`` of each role, and ``latest(role)``.
+
+        Raises:
+            NotFoundError, TransportError: The list cannot be had.
+            DecodeError: It is none.
+        """
+        return await configured.releases_of(self.settings).catalogue()
+
     def history(
         self, *, module: Module | None = None, limit: int = 20
     ) -> tuple[OperationRecord, ...]:
@@ -199,9 +211,11 @@ class Network:
                 stop_timeout_seconds=settings.stop_timeout_seconds,
                 health_timeout_seconds=settings.health_timeout_seconds,
                 rollback_window_seconds=settings.rollback_window_seconds,
+                juno=Terms(role=configured.role_of(settings, canister)),
             ),
             rehearsal_instruction_limit=settings.rehearsal_instruction_limit,
             on_event=self.on_event,
+            source=configured.releases_of(settings),
         )
 
 

@@ -228,12 +228,45 @@ def test_a_module_of_another_kind_is_not_given_a_release(cli, cdn):
     assert (ran.code, ran.error["code"]) == (2, "role-unknown")
 
 
-def test_what_is_planned_is_told_with_the_releases_on_the_way(project, cdn):
+def told(plan, name):
+    """The text of a planned step."""
+    return next(step["text"] for step in plan["steps"] if step["name"] == name)
+
+
+def test_every_release_on_the_way_is_planned_and_later_ones_are_estimates(project, cdn):
     before = look("satellite")
-    plan = upgrade("--latest", "--step", "--dry-run")
-    assert plan["route"] == ["0.1.1", "0.1.2", "0.2.0"]
-    assert plan["plan"]["new_hash"] == sha256_of(cdn, "0.1.1")
+    planned = upgrade("--latest", "--step", "--dry-run")
+    assert planned["route"] == ["0.1.1", "0.1.2", "0.2.0"]
+    first, second, third = planned["releases"]
+    assert (first["plan"], first["estimate"]) == (planned["plan"], False)
+    assert [each["version"] for each in (first, second, third)] == planned["route"]
+    assert [each["plan"]["new_hash"] for each in planned["releases"]] == [
+        sha256_of(cdn, version) for version in planned["route"]
+    ]
+    assert second["plan"]["old_hash"] == first["plan"]["new_hash"]
+    assert [each["plan"]["refusals"] for each in planned["releases"]] == [[], [], []]
+    for each in (second, third):
+        assert each["estimate"]
+        assert each["plan"]["warnings"][0]["code"] == "estimated"
+    assert "labelled before-0.2.0" in told(first["plan"], "snapshot")
+    assert told(third["plan"], "tidy") == "delete snapshot (the one taken before 0.1.2)"
+    available = [int(each["plan"]["cycles"]["available"]) for each in planned["releases"]]
+    assert available == sorted(available, reverse=True)
+    assert len(set(available)) == len(available)
+    shown = juno_snap("upgrade", "-t", "satellite", "--latest", "--step", "--dry-run")
+    assert "release 0.2.0, 3 of 3, an estimate" in shown.out
     assert look("satellite") == before
+    done = upgrade("--latest", "--step")
+    deleted = [each["replaced"] for each in done["releases"]]
+    assert deleted == [[], [], [done["releases"][1]["snapshot"]]]
+
+
+def test_a_later_release_that_will_be_refused_is_told_before_the_first(project, cdn):
+    cdn.publish("satellite", "0.2.1", module("orbiter", "0.2.1"))
+    planned = upgrade("--latest", "--step", "--dry-run")
+    refusals = [[one["code"] for one in each["plan"]["refusals"]] for each in planned["releases"]]
+    assert refusals[:3] == [[], [], []]
+    assert "role-change" in refusals[3]
 
 
 def test_what_the_cdn_sends_wrong_changes_nothing(project, cdn):

@@ -33,14 +33,8 @@ from juno_snap.cli.wiring import Connection, connect
 from juno_snap.errors import JunoSnapError
 from juno_snap.library.configured import releases_of
 from juno_snap.pipeline.releases.forecast import forecast
-from juno_snap.pipeline.releases.passage import Passage, begin_passage, go_through
-from juno_snap.pipeline.releases.route import (
-    Candidate,
-    ReleaseChoice,
-    Target,
-    choose_route,
-    obtain_candidates,
-)
+from juno_snap.pipeline.releases.passage import Passage, go_through, prepare_passage
+from juno_snap.pipeline.releases.route import Candidate, ReleaseChoice, Target
 from juno_snap.pipeline.report import ENDED_BADLY, UpgradeReport
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.upgrade import (
@@ -182,25 +176,13 @@ async def _through_releases(
     session, workspace = run.session, run.workspace
     target = Target(id=run.choice.id, name=run.choice.name, role=run.choice.role)
     source = releases_of(session.settings)
-    catalogue = await source.catalogue()
-    route = await choose_route(
-        workspace, target, catalogue, choice, may_skip=request.juno.allow_skip
-    )
     with session.output.watch() as observer:
-        candidates = await obtain_candidates(
-            source,
-            catalogue,
-            route,
-            may_be_unverified=choice.may_be_unverified,
-            pinned=request.sha256,
-            observer=observer,
+        passage, candidates = await reading(
+            prepare_passage(workspace, target, source, choice, request, observer=observer)
         )
     for each in candidates:
         if each.release is not None:
             session.output.detail(f"{each.release.name}: {'; '.join(each.release.proofs)}")
-    passage = await reading(
-        begin_passage(workspace, target.id, route, is_stepwise=choice.is_stepwise)
-    )
     if run.trial.dry_run:
         await _show_plans(run, passage, candidates, request, argument)
         return

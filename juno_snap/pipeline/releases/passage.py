@@ -7,13 +7,23 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias, final
 
 from juno_snap.errors import JunoSnapError
+from juno_snap.events import Observer, ignore_events
 from juno_snap.ids import Principal
+from juno_snap.juno.releases.source import ReleaseSource
 from juno_snap.juno.roles import Version
 from juno_snap.pipeline.journal.records import SnapshotNote
 from juno_snap.pipeline.notes import note_of
 from juno_snap.pipeline.policy import FreeSlot, ReplaceSnapshot
 from juno_snap.pipeline.program import Program
-from juno_snap.pipeline.releases.route import Candidate, Route, version_of
+from juno_snap.pipeline.releases.route import (
+    Candidate,
+    ReleaseChoice,
+    Route,
+    Target,
+    choose_route,
+    obtain_candidates,
+    version_of,
+)
 from juno_snap.pipeline.report import (
     ENDED_BADLY,
     EndedBadly,
@@ -35,7 +45,7 @@ Upgrade: TypeAlias = Callable[[Candidate, UpgradeRequest], Awaitable[UpgradeRepo
 @final
 @dataclass(slots=True, kw_only=True)
 class Passage:
-    """How far the way through the releases was gone; made by ``begin_passage``."""
+    """How far the way through the releases was gone; made by ``prepare_passage``."""
 
     route: Route
     is_stepwise: bool
@@ -107,6 +117,39 @@ class Passage:
             snapshots=FreeSlot() if isinstance(policy, ReplaceSnapshot) else policy,
             found_stopped="leave-stopped" if is_stopped else wanted.found_stopped,
         )
+
+
+async def prepare_passage(
+    workspace: Workspace,
+    target: Target,
+    source: ReleaseSource,
+    choice: ReleaseChoice,
+    request: UpgradeRequest,
+    *,
+    observer: Observer = ignore_events,
+) -> tuple[Passage, list[Candidate]]:
+    """The way to the release that is wanted, and the files of all releases on it, verified.
+
+    Raises:
+        InputError: The module's role is not known.
+        PreconditionError: What is installed is not known, so that releases may be skipped.
+        NotFoundError, TrustError, TransportError: What ``ReleaseSource`` raises.
+        JunoSnapError: The snapshots of the module cannot be listed.
+    """
+    catalogue = await source.catalogue()
+    route = await choose_route(
+        workspace, target, catalogue, choice, may_skip=request.juno.allow_skip
+    )
+    candidates = await obtain_candidates(
+        source,
+        catalogue,
+        route,
+        may_be_unverified=choice.may_be_unverified,
+        pinned=request.sha256,
+        observer=observer,
+    )
+    passage = await begin_passage(workspace, target.id, route, is_stepwise=choice.is_stepwise)
+    return passage, candidates
 
 
 async def begin_passage(
