@@ -80,14 +80,19 @@ async def started(*command, **options):
 
 
 @contextlib.asynccontextmanager
-async def replica_process(folder, *faults, options=()):
-    """An ephemeral replica with these faults; what belongs to it lies in ``folder``."""
+async def replica_process(folder, *faults, options=(), directory=None):
+    """A replica with these faults; what belongs to it lies in ``folder``.
+
+    With a ``directory`` it goes on with what is there, and leaves there what it comes to; else it
+    is ephemeral.
+    """
     place = Path(tempfile.mkdtemp(dir=folder, prefix="replica-"))
     log, key_file = place / "requests.jsonl", place / "owner.pem"
     key_file.write_bytes(OWNER.to_pem())
     key_file.chmod(0o600)
     said = [word for fault in faults for word in ("--fault", fault)]
-    words = ("replica", "run", "--ephemeral", "--json", "--request-log", log, *said, *options)
+    kept = ("--ephemeral",) if directory is None else ("--dir", directory)
+    words = ("replica", "run", *kept, "--json", "--request-log", log, *said, *options)
     async with contextlib.AsyncExitStack() as stack:
         process = await stack.enter_async_context(started(*child_command(*words)))
         asking = await stack.enter_async_context(
@@ -107,6 +112,10 @@ async def replica_process(folder, *faults, options=()):
             key_file=key_file,
             questions=Questions(asking),
         )
+        if directory is not None:
+            send(process, signal.SIGTERM)  # so that all of it is written
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await process.wait()
 
 
 def clean_environment():
@@ -242,8 +251,15 @@ async def place_on(replica, folder):
     """A new module with a document, that nobody has cared for yet."""
     home = Path(tempfile.mkdtemp(dir=folder, prefix="place-"))
     module = await install_with_document(replica.client, V1)
+    async with place_of(replica, home, module) as place:
+        yield place
+
+
+@contextlib.asynccontextmanager
+async def place_of(replica, home, module, *, before=None):
+    """A module that is there, and ``home`` with the state of who cares for it."""
     async with gate_to(replica.port) as gate:
-        place = Place(replica=replica, folder=home, module=module, gate=gate)
+        place = Place(replica=replica, folder=home, module=module, gate=gate, before=before)
         try:
             yield place
         finally:

@@ -20,6 +20,8 @@ class Passing:
     method: str
     """Of a call; else ``query`` or ``read_state``."""
     moment: Moment
+    nth: int = 0
+    """Of a call: which one of its method, from 1."""
 
     def __str__(self):
         return f"{self.moment} call {self.number} ({self.method})"
@@ -87,18 +89,19 @@ class Gate:
                     each.transport.abort()
 
     def look_at(self, request):
-        """Number and method, nothing for what is not about a canister."""
+        """Number, method, and which of that it is; nothing for what is not about a canister."""
         head, _, body = request.partition(b"\r\n\r\n")
         kind = head.split(b" ", 2)[1].decode().rsplit("/", 1)[1]
         if kind != "call":
-            return (0, kind) if body else None
+            return (0, kind, 0) if body else None
         method = decode_envelope(body).content.method_name
         self.calls.append(method)
-        return len(self.calls), method
+        return len(self.calls), method, self.calls.count(method)
 
     async def pass_by(self, passing, moment):
         if passing is not None:
-            await self.watch(Passing(*passing, moment))
+            number, method, nth = passing
+            await self.watch(Passing(number, method, moment, nth))
 
 
 async def read_message(reader):

@@ -19,14 +19,17 @@ class AtCall:
     """Killed when a call comes to the gate, when it has gone through, or when its answer comes."""
 
     number: int = 0
-    """Of the call, from 1; 0: the first of its method."""
+    """Of the call, from 1; 0: of its method."""
     method: str
+    nth: int = 1
+    """Which call of its method, where that counts."""
     moment: str
 
     def is_met(self, passing):
         if self.number:
             return (self.number, self.moment) == (passing.number, passing.moment)
-        return (self.method, self.moment) == (passing.method, passing.moment)
+        said = (self.method, self.nth, self.moment)
+        return said == (passing.method, passing.nth, passing.moment)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +43,6 @@ class AtWrite:
 
 class WrongError(AssertionError):
     """What is not as it should be, with the case in which it is not."""
-
-
-async def calls_before(replica, story: Story, folder):
-    """How often each method was called before the story's command; the replica has done no more."""
-    async with place_on(replica, folder) as place:
-        await prepared(place, story)
-        return place.called()
 
 
 async def points_of(replica, story: Story, folder):
@@ -106,14 +102,19 @@ async def survive(replica, story: Story, point, folder, *, is_certain=True, then
     """
     async with place_on(replica, folder) as place:
         words = await prepared(place, story)
-        begun = place.executed()
-        known = len(await operations(place))
-        killed, ran = await killed_at(place, point, words)
-        assert killed or (ran.code == story.code and not is_certain), f"not at {point}: {ran}"
-        if then is not None:
-            await killed_at(place, then, ("resume", "--module", place.module))
-        await bring_to_end(place, story, words, known=known)
-        await check(place, story, begun)
+        await survive_in(place, story, words, point, is_certain=is_certain, then=then)
+
+
+async def survive_in(place: Place, story: Story, words, point, *, is_certain=True, then=None):
+    """The same in a place that is prepared."""
+    begun = place.executed()
+    known = len(await operations(place))
+    killed, ran = await killed_at(place, point, words)
+    assert killed or (ran.code == story.code and not is_certain), f"not at {point}: {ran}"
+    if then is not None:
+        await killed_at(place, then, ("resume", "--module", place.module))
+    await bring_to_end(place, story, words, known=known)
+    await check(place, story, begun)
 
 
 async def bring_to_end(place: Place, story: Story, words, *, known=0):

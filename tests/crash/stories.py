@@ -93,11 +93,13 @@ async def said(place, method, argument, *, query=True):
 
 
 async def settings(place):
-    """All that the satellite was told."""
-    return {
+    """All that the satellite was told, and who controls it."""
+    told = {
         method: entries_of(method, await said(place, method, argument))
         for method, argument in LISTS["satellite"]
     }
+    status = await place.client.canister_status(place.module)
+    return {**told, "controllers": sorted(map(str, status.settings.controllers))}
 
 
 async def reset(place):

@@ -4,13 +4,12 @@ The points are before and after each call, and before and after each write into 
 whole matrix: ``pytest -m campaign tests/crash``.
 """
 
-from dataclasses import dataclass
-
 import pytest
 
 from tests.chance import Chance
 from tests.crash.crash_world import replica_process
-from tests.crash.matrix import AtCall, calls_before, each_of, matrix, survive
+from tests.crash.losses import calls_of, lose_all, losses_of, started_with
+from tests.crash.matrix import matrix
 from tests.crash.stories import (
     CREATE,
     LARGE,
@@ -21,7 +20,6 @@ from tests.crash.stories import (
     STORIES,
     UPGRADE,
     WRONG,
-    Story,
 )
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +30,7 @@ SEED = 1
 
 STOP, TAKE, INSTALL = "stop_canister", "take_canister_snapshot", "install_code"
 START, LOAD, CLEAR = "start_canister", "load_canister_snapshot", "clear_chunk_store"
-STEPS = {
+STEPS = {  # of a reset, every call is lost below
     UPGRADE: (STOP, TAKE, INSTALL, START),
     SECOND: ("delete_canister_snapshot",),
     LARGE: ("upload_chunk", "install_chunked_code", CLEAR),
@@ -40,36 +38,8 @@ STEPS = {
     RESTORE: (STOP, TAKE, LOAD, START),
     ROLLBACK: (STOP, TAKE, LOAD, START),
     CREATE: (TAKE,),
-    RESET: (STOP, INSTALL, "set_custom_domain", "set_controllers"),
 }
-FAULTS = {
-    "drop-before=1": "after",
-    "drop-after=1": "after",
-    "late=1s": "after",
-    "late=9s": "during",
-}
-"""What becomes of a call, and when its sender is killed: when the connection breaks off, when it
-was executed late, and before it is."""
-
-
-@dataclass(frozen=True)
-class Loss:
-    """A call of a story with which something goes wrong, while its sender dies."""
-
-    story: Story
-    method: str
-    fault: str
-
-    def __str__(self):
-        return f"{self.story.name}, {self.fault}@call:{self.method}"
-
-
-LOSSES = tuple(
-    Loss(story, method, fault)
-    for story, methods in STEPS.items()
-    for method in methods
-    for fault in FAULTS
-)
+LOSSES = tuple(loss for story, methods in STEPS.items() for loss in losses_of(story, methods))
 
 
 @pytest.mark.parametrize("story", STORIES, ids=str)
@@ -92,22 +62,6 @@ async def test_a_command_killed_at_any_point_is_brought_to_its_end(tmp_path, cap
     assert not tally.failures
 
 
-async def lose_all(folder, losses):
-    """Each loss on a replica of its own, in which the fault happens once."""
-    async with replica_process(folder) as replica:
-        stories = dict.fromkeys(loss.story for loss in losses)
-        before = {story: await calls_before(replica, story, folder) for story in stories}
-
-    async def lose(loss):
-        skipped = before[loss.story][loss.method]
-        spec = f"{loss.fault}+{skipped}" if skipped else loss.fault
-        point = AtCall(method=loss.method, moment=FAULTS[loss.fault])
-        async with replica_process(folder, f"{spec}@call:{loss.method}") as replica:
-            await survive(replica, loss.story, point, folder)
-
-    return await each_of(losses, lose)
-
-
 async def test_a_command_that_dies_with_its_call_is_brought_to_its_end(tmp_path, capsys):
     tally = await lose_all(tmp_path, Chance(SEED).sample(LOSSES, 4))
     tally.show(capsys, "killed while the replica loses a call")
@@ -118,4 +72,24 @@ async def test_a_command_that_dies_with_its_call_is_brought_to_its_end(tmp_path,
 async def test_a_command_that_dies_with_any_call_is_brought_to_its_end(tmp_path, capsys):
     tally = await lose_all(tmp_path, LOSSES)
     tally.show(capsys, "killed while the replica loses any call")
+    assert not tally.failures
+
+
+async def test_a_reset_that_dies_with_its_call_is_brought_to_its_end(tmp_path, capsys):
+    start = await started_with(RESET, tmp_path)
+    calls = await calls_of(RESET, start, tmp_path)
+    chosen = Chance(SEED).sample([*losses_of(RESET, calls)], 3)
+    tally = await lose_all(tmp_path, chosen, {RESET: start})
+    tally.show(capsys, "reset, killed while the replica loses a call")
+    assert not tally.failures
+
+
+@pytest.mark.campaign
+async def test_a_reset_that_dies_with_any_call_of_all_is_brought_to_its_end(tmp_path, capsys):
+    start = await started_with(RESET, tmp_path)
+    calls = await calls_of(RESET, start, tmp_path)
+    assert len(calls) >= POINTS_MIN
+    tally = await lose_all(tmp_path, [*losses_of(RESET, calls)], {RESET: start})
+    told = f"reset of {len(calls)} calls, killed while the replica loses any of them"
+    tally.show(capsys, told)
     assert not tally.failures
