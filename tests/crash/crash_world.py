@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import sys
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -15,18 +14,17 @@ from juno_snap.agent.agent import AgentOptions, open_agent
 from juno_snap.ids import Principal
 from juno_snap.management.client import ManagementClient
 from juno_snap.wire.candid import TEXT, Opt, Vec, decode, encode
+from tests.crash.forked import ROOT, fork
 from tests.crash.gate import Gate, gate_to
-from tests.integration.cli_world import Ran, child_command
+from tests.integration.cli_world import Ran
 from tests.integration.management_world import OWNER
 from tests.integration.pipeline_world import V1, install_with_document, set_document, version
 
 KILLING = Path(__file__).with_name("killing_cli.py")
-ASKING = Path(__file__).with_name("asking_cli.py")
-ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 240
 """For whatever has to come in the end, also on a machine that is busy with other things."""
 
-LINE_BYTES_MAX = 1 << 24
+POLL_SECONDS = 0.02
 
 CHANGES = frozenset(
     {
@@ -49,34 +47,6 @@ class Replica:
     log: Path
     client: ManagementClient
     key_file: Path
-    questions: "Questions"
-
-
-class Questions:
-    """Runs commands that only look, one after the other, in a process that stays."""
-
-    def __init__(self, process):
-        self.process = process
-        self.one_at_a_time = asyncio.Lock()
-
-    async def run(self, words, environment):
-        asked = json.dumps({"words": words, "environment": environment}) + "\n"
-        async with self.one_at_a_time, asyncio.timeout(PATIENCE_SECONDS):
-            self.process.stdin.write(asked.encode())
-            answer = await self.process.stdout.readline()
-        return Ran(**json.loads(answer))
-
-
-@contextlib.asynccontextmanager
-async def started(*command, **options):
-    """A process that is at its end with the block."""
-    process = await asyncio.create_subprocess_exec(
-        *map(str, command), stdout=asyncio.subprocess.PIPE, limit=LINE_BYTES_MAX, **options
-    )
-    try:
-        yield process
-    finally:
-        await ended_at_once(process)
 
 
 @contextlib.asynccontextmanager
@@ -94,12 +64,10 @@ async def replica_process(folder, *faults, options=(), directory=None):
     kept = ("--ephemeral",) if directory is None else ("--dir", directory)
     words = ("replica", "run", *kept, "--json", "--request-log", log, *said, *options)
     async with contextlib.AsyncExitStack() as stack:
-        process = await stack.enter_async_context(started(*child_command(*words)))
-        asking = await stack.enter_async_context(
-            started(sys.executable, ASKING, stdin=asyncio.subprocess.PIPE, env=clean_environment())
-        )
+        process = await fork(words, environment=dict(os.environ), folder=place)
+        stack.push_async_callback(ended_at_once, process)
         async with asyncio.timeout(PATIENCE_SECONDS):
-            said = await process.stdout.readuntil(b"\n}\n")
+            said = await first_words(process)
         ready = json.loads(said)["replica"]
         root_key = bytes.fromhex(ready["root_key"])
         chosen = AgentOptions(url=ready["url"], root_key=root_key)
@@ -110,12 +78,19 @@ async def replica_process(folder, *faults, options=(), directory=None):
             log=log,
             client=ManagementClient(agent),
             key_file=key_file,
-            questions=Questions(asking),
         )
         if directory is not None:
             send(process, signal.SIGTERM)  # so that all of it is written
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await process.wait()
+
+
+async def first_words(process):
+    """The first document that ``process`` shows."""
+    while not (process.out.exists() and (said := process.out.read_bytes()).endswith(b"\n}\n")):
+        assert process.returncode is None, process.err.read_text()
+        await asyncio.sleep(POLL_SECONDS)
+    return said
 
 
 def clean_environment():
@@ -169,17 +144,11 @@ class Place:
 
     async def begin(self, *words, state=None, killing=None):
         """The command line as a process; ``killing`` are the arguments of ``killing_cli``."""
-        said = [*map(str, words), "--headless", "--json"]
-        command = child_command(*said)
-        if killing is not None:
-            command = [sys.executable, str(KILLING), *map(str, killing), *said]
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            env=self.environment(state),
-            cwd=self.folder,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+        process = await fork(
+            [*words, "--headless", "--json"],
+            environment=self.environment(state),
+            folder=self.folder,
+            killing=killing,
         )
         self.begun.append(process)
         return process
@@ -188,14 +157,9 @@ class Place:
         """The same to its end."""
         return await ended(await self.begin(*words, state=state, killing=killing))
 
-    async def look_up(self, *words):
-        """A command that only looks, in a process that runs already."""
-        said = [*map(str, words), "--headless", "--json"]
-        return await self.replica.questions.run(said, self.environment())
-
     async def ask(self, *words):
         """The document of a command that must go well."""
-        ran = await self.look_up(*words)
+        ran = await self.run(*words)
         assert ran.code == 0, ran.err
         return ran.document
 

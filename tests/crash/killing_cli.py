@@ -67,11 +67,16 @@ class Writes:
             self.tell(f"before {Path(arguments[1]).parent.name}/ gets a file")
 
 
-if __name__ == "__main__":
-    writes = Writes(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+def listen_to_writes(log, state, point):
+    """From here on this process ends itself at that write."""
+    writes = Writes(log, state, point)
     sql.event.listen(sql.Engine, "before_cursor_execute", writes.before_statement)
     sql.event.listen(sql.Engine, "commit", writes.before_commit)
     sql.event.listen(Pool, "reset", writes.after_commit)
     sys.addaudithook(writes.before_rename)
+
+
+if __name__ == "__main__":
+    listen_to_writes(sys.argv[1], sys.argv[2], int(sys.argv[3]))
     sys.argv[1:4] = []
     main()

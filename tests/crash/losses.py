@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from juno_snap.ids import Principal
+from juno_snap.replica.background import CACHE_FOLDER
 from tests.crash.crash_world import place_of, place_on, replica_process
 from tests.crash.matrix import AtCall, check, each_of, prepared, survive_in
 from tests.crash.stories import Story
@@ -92,11 +93,14 @@ async def calls_of(story, start, folder):
 async def begun_from(start, folder, *faults):
     """A copy of what a story begins with, on a replica with these faults."""
     copy = Path(tempfile.mkdtemp(dir=folder, prefix="copy-"))
-    shutil.copytree(start.directory, copy / "replica")
-    shutil.copytree(start.home, copy / "home")
+    replica_directory, home = copy / "replica", copy / "home"
+    machine_code = shutil.ignore_patterns(CACHE_FOLDER)
+    shutil.copytree(start.directory, replica_directory, ignore=machine_code)
+    replica_directory.joinpath(CACHE_FOLDER).symlink_to(start.directory / CACHE_FOLDER)
+    shutil.copytree(start.home, home)
     async with (
-        replica_process(folder, *faults, directory=copy / "replica") as replica,
-        place_of(replica, copy / "home", start.module, before=start.before) as place,
+        replica_process(folder, *faults, directory=replica_directory) as replica,
+        place_of(replica, home, start.module, before=start.before) as place,
     ):
         yield place
     shutil.rmtree(copy)

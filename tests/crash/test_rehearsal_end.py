@@ -77,7 +77,7 @@ async def test_the_snapshot_of_a_killed_rehearsal_is_never_the_latest(place):
     (left,) = await place.snapshot_ids()
     listed = (await place.ask("snapshot", "list", "--module", place.module))["snapshots"]
     assert [(each["id"], each["made_by"].split()[0]) for each in listed] == [(left, "rehearsal")]
-    ran = await place.look_up("snapshot", "show", "latest", "--module", place.module)
+    ran = await place.run("snapshot", "show", "latest", "--module", place.module)
     assert ran.code == 4
 
 
