@@ -7,7 +7,7 @@ gets no more than three calls, which only read.
 
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
@@ -57,6 +57,11 @@ class _Heard(Output):
     def __init__(self, output: Output) -> None:
         super().__init__(output.options)
         self.warnings: list[str] = []
+        self._output = output
+
+    @override
+    def find_secret_once(self, what: str, find: Callable[[], bytes]) -> bytes:
+        return self._output.find_secret_once(what, find)
 
     @override
     def warn(self, text: str) -> None:

@@ -62,6 +62,7 @@ class Output:
     def __init__(self, options: OutputOptions) -> None:
         self.options = options
         self._error_console: Console | None = None
+        self._secrets: dict[str, bytes] = {}
 
     @property
     def can_ask(self) -> bool:
@@ -160,6 +161,15 @@ class Output:
         import getpass
 
         return getpass.getpass(f"{question}: ", stream=sys.stderr)
+
+    def find_secret_once(self, what: str, find: Callable[[], bytes]) -> bytes:
+        """What ``find`` gives, which is called once in a run for the same ``what``.
+
+        A login may be who signs and say which module is meant: its password is one question.
+        """
+        if what not in self._secrets:
+            self._secrets[what] = find()
+        return self._secrets[what]
 
     @contextlib.contextmanager
     def watch(self) -> Iterator[Observer]:

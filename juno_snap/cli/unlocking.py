@@ -181,6 +181,10 @@ def _passphrase(
     said = os.environ.get(variable)
     if said:
         return said.encode()
+    return output.find_secret_once(what, lambda: _found(what, variable, output, settings))
+
+
+def _found(what: str, variable: str, output: Output, settings: IdentitySettings | None) -> bytes:
     if settings and settings.password_command:
         return _printed(settings.password_command)
     if settings and settings.password_file:

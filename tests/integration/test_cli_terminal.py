@@ -152,6 +152,22 @@ def test_the_password_of_a_login_is_asked_for_and_not_shown(cli, said, code):
     assert said not in show.text
 
 
+@pytest.mark.parametrize("words", [("doctor",), ("status",)], ids=" ".join)
+def test_the_password_of_a_login_that_signs_and_names_the_module_is_asked_for_once(cli, words):
+    made = ask("module", "create", "--name", "mine")["module"]
+    file = store_file(Login())
+    file.parent.mkdir(parents=True)
+    pair = [KEY.public_key_der.hex(), bytes(range(32)).hex()]
+    login = {"token": pair, "missionControl": made}
+    file.write_bytes(encrypt_login(login, b"open sesame"))
+    shown = Terminal(*words, "-t", "mission-control", "--identity", "juno:store")
+    shown.read_until("passphrase of ")
+    shown.say("open sesame\n")
+    shown.end()
+    assert shown.text.count("passphrase of ") == 1
+    assert made in shown.text
+
+
 def test_a_module_found_stopped_is_asked_about(store):
     ask("module", "stop", "--module", "docs")
     upgrade = Terminal("upgrade", "--module", "docs", "--src", "document_store_v1.wasm")
