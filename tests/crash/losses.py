@@ -27,6 +27,10 @@ FAULTS = {
 was executed late, and before it is."""
 
 
+AT_ONCE = 6
+"""Losses at the same time: most of the time they wait for what comes late, or expires."""
+
+
 @dataclass(frozen=True)
 class Loss:
     """A call of a story with which something goes wrong, while its sender dies."""
@@ -121,4 +125,4 @@ async def lose_all(folder, losses, starts=None):
         async with begun_from(start, folder, spec) as place:
             await survive_in(place, loss.story, start.words, point)
 
-    return await each_of(losses, lose)
+    return await each_of(losses, lose, at_once=AT_ONCE)

@@ -189,9 +189,9 @@ class Tally:
             sys.stdout.write("\n".join(["", told, *self.failures, ""]))
 
 
-async def each_of(items, work):
+async def each_of(items, work, *, at_once=AT_ONCE):
     """Do ``work`` for every item, a few at a time, whatever becomes of the others."""
-    limit = asyncio.Semaphore(AT_ONCE)
+    limit = asyncio.Semaphore(at_once)
 
     async def one(item):
         async with limit:
