@@ -10,11 +10,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
-from juno_snap.agent.root_key import MAINNET_ROOT_KEY, parse_root_key
 from juno_snap.errors import ConfigError, InputError
 from juno_snap.ids import Principal, SnapshotId
-from juno_snap.juno.releases.cache import ReleaseCache
-from juno_snap.juno.releases.source import Addresses, ReleaseSource
 from juno_snap.juno.roles import Role
 from juno_snap.pipeline.checks.model import TIMEOUT_SECONDS, CheckSpec
 from juno_snap.pipeline.checks.parse import command_check, parse_check, version_check
@@ -79,16 +76,6 @@ def costs_of(settings: Settings, network: str) -> CostProfile:
                 hint=f"did you mean {similar[0]}?" if similar else f"there are {_listed(PRICES)}",
             )
     return dataclasses.replace(DEFAULT_COSTS, **said)
-
-
-def releases_of(settings: Settings) -> ReleaseSource:
-    """Where published releases come from; what is brought is kept in the state directory."""
-    said = settings.releases
-    key = MAINNET_ROOT_KEY if said.root_key == "ic" else parse_root_key(said.root_key.hex())
-    addresses = Addresses(
-        files=said.url, checksums=said.checksums_url, canister=said.canister, root_key=key
-    )
-    return ReleaseSource(addresses, ReleaseCache(settings.state_directory))
 
 
 def check_operations(settings: Settings) -> None:

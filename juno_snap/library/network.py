@@ -27,6 +27,7 @@ from juno_snap.library.asking import forgiving
 from juno_snap.library.code import new_module
 from juno_snap.library.keys import IdentityChoice, choose_identity
 from juno_snap.library.module import Module
+from juno_snap.library.published import releases_of
 from juno_snap.management.client import ManagementClient
 from juno_snap.pipeline.hooks.run import Hooks
 from juno_snap.pipeline.journal.records import OperationRecord
@@ -150,7 +151,7 @@ class Network:
             NotFoundError, TransportError: The list cannot be had.
             DecodeError: It is none.
         """
-        return await configured.releases_of(self.settings).catalogue()
+        return await releases_of(self.settings).catalogue()
 
     def history(
         self, *, module: Module | None = None, limit: int = 20
@@ -215,7 +216,7 @@ class Network:
             ),
             rehearsal_instruction_limit=settings.rehearsal_instruction_limit,
             on_event=self.on_event,
-            source=configured.releases_of(settings),
+            source=releases_of(settings),
         )
 
 

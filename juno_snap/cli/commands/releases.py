@@ -8,7 +8,7 @@ from juno_snap.cli.options import SHORT_TARGETS, CommonOptions, Target, spread
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import listing
 from juno_snap.juno.releases.model import FILE_STEMS, Catalogue
-from juno_snap.library.configured import releases_of
+from juno_snap.library.published import releases_of
 
 SHOWN_TAGS: Final = 3
 

@@ -31,7 +31,7 @@ from juno_snap.cli.upgrades import (
 )
 from juno_snap.cli.wiring import Connection, connect
 from juno_snap.errors import JunoSnapError
-from juno_snap.library.configured import releases_of
+from juno_snap.library.published import releases_of
 from juno_snap.pipeline.releases.forecast import forecast
 from juno_snap.pipeline.releases.passage import Passage, go_through, prepare_passage
 from juno_snap.pipeline.releases.route import Candidate, ReleaseChoice, Target
