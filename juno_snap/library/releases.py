@@ -6,7 +6,6 @@ from typing import final
 
 from juno_snap.errors import InputError, JunoSnapError
 from juno_snap.events import Observer
-from juno_snap.juno.guards import Terms
 from juno_snap.juno.releases.source import ReleaseSource
 from juno_snap.juno.roles import Version
 from juno_snap.library.asking import asked_of, check_may_change, forgiving, with_argument
@@ -30,6 +29,20 @@ class Releases:
         NotFoundError: The release is not published, or a file is not where it should be.
         TrustError: A file is not what was published.
         TransportError: The list or a file does not come.
+        InputError: Not one of ``version`` and ``latest``; or the role is not known.
+
+    Arguments of both methods:
+
+        version: That release, such as ``0.1.3``.
+        latest: The newest, in its place.
+        step: Through every release on the way, each with its own snapshot and checks. The snapshot
+            before the first stays, with the label ``before-X.Y.Z``.
+        request, checks, arg: As for ``Module.upgrade``, for each release.
+        allow_role_change: Also a Wasm that is of another role, or says none.
+        allow_stock: Also a stock build over an extended one: its functions are gone.
+        allow_downgrade: Also an older release.
+        allow_skip: Also past releases between the installed one and this one.
+        may_be_unverified: Also where no checksum of the release is published.
     """
 
     target: Target
@@ -58,13 +71,8 @@ class Releases:
         One plan for each release on the way. Those after the first are estimates.
         """
         choice = _choice(version, latest=latest, step=step, may_be_unverified=may_be_unverified)
-        terms = Terms(
-            allow_role_change=allow_role_change,
-            allow_stock=allow_stock,
-            allow_downgrade=allow_downgrade,
-            allow_skip=allow_skip,
-        )
-        asked = _lifted(asked_of(self.defaults, request, checks), terms)
+        allowed = (allow_role_change, allow_stock, allow_downgrade, allow_skip)
+        asked = _lifted(asked_of(self.defaults, request, checks), allowed)
         passage, candidates = await self._begin(choice, asked, self.on_event)
         requests = [with_argument(asked, each.wasm, arg) for each in candidates]
         first = await prepare_upgrade(
@@ -93,39 +101,18 @@ class Releases:
     ) -> Passage:
         """The module at a published release, which is downloaded and verified.
 
-        Args:
-            version: That release, such as ``0.1.3``.
-            latest: The newest, in its place.
-            step: Through every release on the way, each with its own snapshot and checks. The
-                snapshot before the first stays, with the label ``before-X.Y.Z``.
-            request: As for ``Module.upgrade``; so are the next two.
-            checks: What each release must answer.
-            arg: For each release.
-            allow_role_change: Also a Wasm that is of another role, or says none.
-            allow_stock: Also a stock build over an extended one: its functions are gone.
-            allow_downgrade: Also an older release.
-            allow_skip: Also past releases between the installed one and this one.
-            may_be_unverified: Also where no checksum of the release is published.
-            on_event: Watches this.
-
-        Returns:
-            The way: ``passed`` has a report for each release, ``reached`` is where the module is.
+        Of the way that is returned ``passed`` has a report for each release, and ``reached`` is
+        where the module is.
 
         Raises:
-            InputError: Not one of ``version`` and ``latest``; or the role is not known.
             PreconditionError: The plan of a release is refused. With ``step``, those before it are
                 installed: a note of this error, and of all others, says how far it came.
             OperationFailedError: As for ``Module.upgrade``, of the release that failed.
         """
         check_may_change(self.workspace)
         choice = _choice(version, latest=latest, step=step, may_be_unverified=may_be_unverified)
-        terms = Terms(
-            allow_role_change=allow_role_change,
-            allow_stock=allow_stock,
-            allow_downgrade=allow_downgrade,
-            allow_skip=allow_skip,
-        )
-        asked = _lifted(asked_of(self.defaults, request, checks), terms)
+        allowed = (allow_role_change, allow_stock, allow_downgrade, allow_skip)
+        asked = _lifted(asked_of(self.defaults, request, checks), allowed)
         observer = self.on_event if on_event is None else forgiving(on_event)
         passage, candidates = await self._begin(choice, asked, observer)
 
@@ -161,14 +148,15 @@ def _choice(
     return ReleaseChoice(version=wanted, is_stepwise=step, may_be_unverified=may_be_unverified)
 
 
-def _lifted(request: UpgradeRequest, allow: Terms) -> UpgradeRequest:
+def _lifted(request: UpgradeRequest, allowed: tuple[bool, bool, bool, bool]) -> UpgradeRequest:
     """``request`` with what is allowed beside what it allows itself."""
     terms = request.juno
+    role_change, stock, downgrade, skip = allowed
     juno = replace(
         terms,
-        allow_role_change=terms.allow_role_change or allow.allow_role_change,
-        allow_stock=terms.allow_stock or allow.allow_stock,
-        allow_downgrade=terms.allow_downgrade or allow.allow_downgrade,
-        allow_skip=terms.allow_skip or allow.allow_skip,
+        allow_role_change=terms.allow_role_change or role_change,
+        allow_stock=terms.allow_stock or stock,
+        allow_downgrade=terms.allow_downgrade or downgrade,
+        allow_skip=terms.allow_skip or skip,
     )
     return replace(request, juno=juno)

@@ -12,6 +12,7 @@ from juno_snap.ids import Principal
 from juno_snap.juno.releases.source import ReleaseSource
 from juno_snap.juno.roles import Version
 from juno_snap.pipeline.journal.records import SnapshotNote
+from juno_snap.pipeline.listing import list_snapshots
 from juno_snap.pipeline.notes import note_of
 from juno_snap.pipeline.policy import FreeSlot, ReplaceSnapshot
 from juno_snap.pipeline.program import Program
@@ -33,7 +34,6 @@ from juno_snap.pipeline.report import (
     UpgradeReport,
 )
 from juno_snap.pipeline.request import UpgradeRequest
-from juno_snap.pipeline.snapshots import list_snapshots
 from juno_snap.pipeline.workspace import Workspace
 
 LABEL: Final = "before-"
