@@ -6,7 +6,6 @@ import contextlib
 import functools
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -68,9 +67,9 @@ def server():
         subprocess.Popen(
             [sys.executable, FORKING, path],
             env=mine | {"PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
     )
-    stack.callback(process.send_signal, signal.SIGKILL)
     assert process.stdout.readline() == b"ready\n"
     return str(path)

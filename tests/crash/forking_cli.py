@@ -4,13 +4,15 @@
 
 Whoever connects sends a line of JSON: ``words``, ``environment``, ``cwd``, the files ``out`` and
 ``err``, and the arguments of ``killing_cli`` or none. It gets a line with the id of the process,
-and one with its exit code when that has ended. Most of what a command takes is its imports.
+and one with its exit code when that has ended; where it hangs up before, the process is killed. All
+is over when standard input is. Most of what a command takes is its imports.
 """
 
 import importlib
 import json
 import os
 import pkgutil
+import select
 import signal
 import socket
 import sys
@@ -30,19 +32,20 @@ def import_all():
 
 
 def serve(path):
-    """The request of each process to run, in that process; this one stays until it is killed."""
+    """The request of each process to run, in that process; this one stays."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(64)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # whoever has ended is of no interest here
     os.write(1, b"ready\n")
-    while True:
+    while listener in select.select([listener, sys.stdin], [], [])[0]:
         connection, _ = listener.accept()
         if os.fork() == 0:
             listener.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             return watch(connection)
         connection.close()
+    sys.exit()
 
 
 def watch(connection):
@@ -53,8 +56,13 @@ def watch(connection):
         connection.close()
         return asked
     connection.sendall(f"{process}\n".encode())
+    has_ended = os.pidfd_open(process)
+    is_left = connection in select.select([connection, has_ended], [], [])[0]
+    if is_left:
+        os.kill(process, signal.SIGKILL)
     _, status = os.waitpid(process, 0)
-    connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    if not is_left:
+        connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
     os._exit(0)
 
 
