@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Final, TypeVar, final
 
 from juno_snap.cli.session import Session
-from juno_snap.cli.targets import ModuleChoice
 from juno_snap.clock import system_clock
 from juno_snap.errors import JunoSnapError, RejectedError
 from juno_snap.ids import Principal
 from juno_snap.juno.package import read_juno_module
 from juno_snap.juno.roles import JunoModule
+from juno_snap.library.choice import ModuleChoice
 from juno_snap.management.client import ManagementClient
 from juno_snap.management.types import CanisterStatus, CertifiedInfo, Snapshot
 from juno_snap.pipeline import doctor

@@ -13,7 +13,6 @@ So a mode that is said never ends at an entry that was written for another one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from juno_snap.cli import unlocking
@@ -23,6 +22,7 @@ from juno_snap.cli.project import Project
 from juno_snap.errors import ConfigError, InputError, NotFoundError
 from juno_snap.ids import Principal
 from juno_snap.juno.config import TARGETS, id_of
+from juno_snap.library.choice import ModuleChoice
 from juno_snap.settings.load import PRODUCTION
 from juno_snap.settings.model import ModuleSettings, Role, Settings
 from juno_snap.settings.schema import looks_like_principal
@@ -30,20 +30,6 @@ from juno_snap.settings.schema import looks_like_principal
 ROLES: Final[Mapping[str, Role]] = {role: role for role in SHORT_TARGETS.values()}
 """By their names."""
 MISSION_CONTROL: Final = "mission-control"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModuleChoice:
-    """The module that a command is about."""
-
-    id: Principal
-    name: str | None
-    role: Role | None
-
-    @property
-    def label(self) -> str:
-        """For people."""
-        return f"{self.name} ({self.id})" if self.name else str(self.id)
 
 
 def is_said(options: ModuleOptions) -> bool:

@@ -7,9 +7,9 @@ from typing import Annotated, Final, Literal
 import typer
 
 from juno_snap.cli.session import Session
-from juno_snap.cli.targets import ModuleChoice
 from juno_snap.errors import InputError
 from juno_snap.juno.guards import Terms
+from juno_snap.library.choice import ModuleChoice
 from juno_snap.library.configured import checks_for
 from juno_snap.pipeline.checks.parse import parse_check
 from juno_snap.pipeline.policy import (

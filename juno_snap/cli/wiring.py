@@ -20,7 +20,7 @@ from juno_snap.cli.options import ModuleOptions
 from juno_snap.cli.output import Output
 from juno_snap.cli.project import Project
 from juno_snap.cli.session import Session
-from juno_snap.cli.targets import ModuleChoice, choose_module, is_said, named_module
+from juno_snap.cli.targets import choose_module, is_said, named_module
 from juno_snap.errors import (
     IdentityError,
     JunoSnapError,
@@ -29,13 +29,14 @@ from juno_snap.errors import (
 )
 from juno_snap.ids import ANONYMOUS, Principal
 from juno_snap.library.address import pinned_key
+from juno_snap.library.choice import ModuleChoice
 from juno_snap.library.configured import costs_of, hooks_for, protected_for
 from juno_snap.management.client import ManagementClient
 from juno_snap.pipeline.hooks.run import Hooks
 from juno_snap.pipeline.journal import JOURNAL_FILE
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.settings.load import BUILT_IN
-from juno_snap.settings.model import Settings
+from juno_snap.settings.model import Role, Settings
 from juno_snap.settings.names import named_modules
 from juno_snap.settings.networks import EMULATOR, Network
 
@@ -82,6 +83,14 @@ class Connection:
         return await choose_module(
             self.settings, made, options, project=self.project, output=self.output
         )
+
+    async def named(self, which: str) -> ModuleChoice:
+        """The module of that id or name."""
+        return await self.module(ModuleOptions(module=which))
+
+    async def target(self, role: Role) -> ModuleChoice:
+        """The module of that role, as ``-t`` means it."""
+        return await self.module(ModuleOptions(target=role))
 
     def choice_of(self, module: Principal) -> ModuleChoice:
         """A module by its id, with the name that it has on this network, if any."""

@@ -37,6 +37,8 @@ class Member:
     """None where nothing is to be installed."""
     operation: str | None = None
     """The upgrade that is to be gone back on."""
+    new_hash: str | None = None
+    """What that upgrade has installed."""
 
     @property
     def label(self) -> str:

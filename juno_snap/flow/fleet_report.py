@@ -1,12 +1,13 @@
 """What came of a run of a fleet, read from the flow's rows."""
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Final, final
+from typing import Final, final, get_args
 
-from juno_snap.errors import FlowError, NotFoundError
+from juno_snap.errors import FlowError, NotFoundError, PreconditionError
 from juno_snap.flow.context import OUTPUT
 from juno_snap.flow.fleet import FleetKind, MemberResult, flow_name
 from juno_snap.flow.model import FlowState, RunRecord, Unit
@@ -19,6 +20,7 @@ WORK: Final = "work"
 
 AT_ONCE: Final = 100
 PENDING: Final = "pending"
+GOES_ON: Final = frozenset({"stopped", "interrupted", "needs-attention", "running"})
 NAMES: Final = frozenset(each.name for each in fields(MemberResult))
 
 
@@ -129,6 +131,61 @@ def read_report(store: FlowStore, space: FlowSpace, name: str, kind: FleetKind) 
     )
 
 
+def read_reports(space: FlowSpace, name: str) -> list[FleetReport]:
+    """The last run of each kind that there was; no file is made to find out."""
+    if space.is_empty:
+        return []
+    found = []
+    with space.open() as store:
+        for kind in get_args(FleetKind):
+            with contextlib.suppress(NotFoundError):
+                found.append(read_report(store, space, name, kind))
+    return found
+
+
+def newest_report(space: FlowSpace, name: str, kind: FleetKind | None) -> FleetReport:
+    """The last run, of ``kind`` where that is said.
+
+    Raises:
+        NotFoundError: There was none.
+    """
+    found = [each for each in read_reports(space, name) if kind in {None, each.kind}]
+    if not found:
+        raise NotFoundError(
+            f"fleet {name!r} was not run yet",
+            code="no-such-fleet",
+            hint="begin with: juno-snap fleet plan FILE",
+        )
+    return max(found, key=lambda each: each.run.began_at_ns)
+
+
+def kind_to_resume(space: FlowSpace, name: str, kind: FleetKind | None) -> FleetKind:
+    """Of which kind the run is that can be gone on with.
+
+    Raises:
+        NotFoundError: There is none.
+        PreconditionError: There are two, and nobody has said which.
+    """
+    found = [
+        each.kind
+        for each in read_reports(space, name)
+        if each.state in GOES_ON and kind in {None, each.kind}
+    ]
+    if not found:
+        raise NotFoundError(
+            f"fleet {name!r} has no run to go on with",
+            code="nothing-to-resume",
+            hint="begin one with: juno-snap fleet apply FILE, or fleet backup FILE",
+        )
+    if len(found) > 1:
+        raise PreconditionError(
+            f"fleet {name!r} has several unfinished runs",
+            code="several-unfinished",
+            hint=f"say --kind {' or --kind '.join(found)}",
+        )
+    return found[0]
+
+
 def results_of(store: FlowStore, run: str) -> Iterator[tuple[str, MemberResult]]:
     """What came of each module that has come to its end."""
     for unit in _units(store, run, OUTPUT):
@@ -156,6 +213,7 @@ class FleetFailedError(FlowError):
     default_code = "fleet-failed"
 
     def __init__(self, report: FleetReport) -> None:
+        self.report = report
         done = [line.result for line in report.lines if line.result]
         failed = sum(not each.is_good for each in done)
         left = len(report.lines) - len(done)

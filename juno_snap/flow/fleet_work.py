@@ -10,8 +10,8 @@ from typing import Final
 
 from juno_snap.backup.reader import Backup
 from juno_snap.backup.verify import verify_backup
-from juno_snap.errors import BackupError, JunoSnapError
-from juno_snap.events import Observer
+from juno_snap.errors import BackupError, JunoSnapError, PreconditionError
+from juno_snap.events import Observer, ignore_events
 from juno_snap.flow.fleet import Member, MemberResult
 from juno_snap.pipeline.backup_create import BackupRequest, make_backup
 from juno_snap.pipeline.journal.records import OperationRecord
@@ -21,7 +21,8 @@ from juno_snap.pipeline.report import (
     OperationRefusedError,
     OperationUnknownError,
 )
-from juno_snap.pipeline.restore import prepare_rollback, run_restore
+from juno_snap.pipeline.restore import PreparedRestore, prepare_rollback, run_restore
+from juno_snap.pipeline.restore_plan import RestorePlan
 from juno_snap.pipeline.upgrade import upgrade
 from juno_snap.pipeline.wasm_file import WasmFile
 from juno_snap.pipeline.workspace import Workspace
@@ -31,6 +32,8 @@ HISTORY_LOOKED_AT: Final = 10
 
 BROKEN_OFF: Final = frozenset({"interrupted", "abandoned"})
 """Outcomes of operations that have left the old code: they are begun anew."""
+
+RESTORED: Final = "restored"
 
 ERROR_CHARACTERS: Final = 2000
 
@@ -58,26 +61,75 @@ async def upgrade_member(
 async def roll_back_member(
     workspace: Workspace, member: Member, *, since_ns: int, observer: Observer
 ) -> MemberResult:
-    """Go back on an upgrade, after a safety snapshot, unless this run has done so already.
+    """Go back on an upgrade, after a safety snapshot, unless that was done already.
+
+    A module that has got other code since then, by whomever, is refused.
 
     Raises:
         OperationCancelledError: Cancelled; the module was told to start.
     """
-    for record in _history(workspace, member):
-        if record.begun.kind == "rollback" and record.begun.began_at_ns >= since_ns:
-            if record.outcome not in {None, *BROKEN_OFF} and record.report is not None:
-                return _of_document(record.report)
-            break
+    newest = next(iter(_history(workspace, member)), None)
+    for record in _rollbacks(workspace, member):
+        is_last = record is newest and record.outcome == RESTORED
+        if record.report is not None and (record.begun.began_at_ns >= since_ns or is_last):
+            return _of_document(record.report)
     try:
-        prepared = await prepare_rollback(
-            workspace, member.module, member.operation, observer=observer
-        )
+        prepared = await _prepare_rollback(workspace, member, observer)
+        if not isinstance(prepared, PreparedRestore):
+            return _of_document(prepared)
         report = await run_restore(workspace, prepared, observer=observer)
     except (OperationFailedError, OperationRefusedError, OperationUnknownError) as error:
         return _of_document(error.report.to_json(), error)
     except JunoSnapError as error:
         return MemberResult(outcome="refused", error=_described(error))
     return _of_document(report.to_json())
+
+
+async def plan_member_rollback(workspace: Workspace, member: Member) -> RestorePlan | None:
+    """What ``roll_back_member`` would do; none where that was done already.
+
+    Raises:
+        PreconditionError: The module has got other code since.
+        Others: See ``prepare_rollback``.
+    """
+    prepared = await _prepare_rollback(workspace, member, ignore_events)
+    return prepared.plan if isinstance(prepared, PreparedRestore) else None
+
+
+async def _prepare_rollback(
+    workspace: Workspace, member: Member, observer: Observer
+) -> PreparedRestore | Mapping[str, object]:
+    """How to go back; or the report of having gone back, where the new code is gone."""
+    prepared = await prepare_rollback(
+        workspace,
+        member.module,
+        member.operation,
+        stop_timeout_seconds=member.request.stop_timeout_seconds,
+        observer=observer,
+    )
+    installed = prepared.seen.module_hash
+    if prepared.resumes or (installed is not None and installed.hex() == member.new_hash):
+        return prepared
+    for record in _rollbacks(workspace, member):
+        if record.outcome == RESTORED and record.report is not None:
+            return record.report
+    raise PreconditionError(
+        f"{member.label} does not run the code that this fleet has installed any more",
+        code="code-changed",
+        hint="nothing was done with it; if it is to go back all the same: juno-snap rollback "
+        f"{member.operation}",
+    )
+
+
+def _rollbacks(workspace: Workspace, member: Member) -> list[OperationRecord]:
+    """Those of this upgrade that have come to an end, the newest first."""
+    return [
+        record
+        for record in _history(workspace, member)
+        if record.begun.kind == "rollback"
+        and record.begun.program.get("of_operation") == member.operation
+        and record.outcome not in {None, *BROKEN_OFF}
+    ]
 
 
 async def back_up_member(

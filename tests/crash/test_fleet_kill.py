@@ -11,11 +11,11 @@ from juno_snap.replica.options import ReplicaOptions
 from juno_snap.replica.server import run_replica
 from tests.chance import Chance
 from tests.integration.backup_world import log_length
-from tests.integration.cli_world import ask, juno_snap, refuse, write_sample
+from tests.integration.cli_world import ask, documents, juno_snap, refuse, write_sample
 from tests.integration.fleet_world import done_to, make_modules, write_fleet
 from tests.integration.flow_world import start, until
 
-LOCKED, FAILED = 3, 16
+LOCKED, REFUSED, FAILED = 3, 5, 16
 V2 = 'src = "document_store_v2.wasm"'
 BAD = f"{V2}\nchecks = ['version() == \"9.9.9\"']\nhealth_timeout_seconds = 1"
 
@@ -86,7 +86,7 @@ def live_once(world, words, chance, most):
 
 
 def survive(world, verb, file, *, kills, most, seed):
-    """The last life's document and exit code, after so many others were killed."""
+    """The last life's result, after so many others were killed; and how many were."""
     chance, killed, flow = Chance(seed), 0, f"fleet-shops-{'upgrade' if verb == 'apply' else verb}"
     for _ in range(kills):
         is_begun = is_unfinished(world.folder / "state", flow)
@@ -144,6 +144,53 @@ def back_up_under_kills(world, capsys, *, modules, kills, most, seed):
     assert killed >= kills // 2
 
 
+def roll_back_under_kills(world, capsys, *, modules, kills, most, seed):
+    """The second wave: all modules but the first."""
+    world.make(modules)
+    file = write_fleet(
+        world.folder, world.modules, head="concurrency = 3", waves="canary = 1", upgrade=V2
+    )
+    upgraded = {each["module"]: each for each in ask("fleet", "apply", file)["fleet"]["modules"]}
+    wave = world.modules[1:]
+    for module in wave:
+        ask("module", "call", "set_document", '("new", "written since")', "--module", module)
+    chance, killed = Chance(seed), 0
+    back = ("resume", file, "--roll-back-wave", "--yes")
+    for _ in range(kills):
+        killed += live_once(world, back, chance, most)
+    ran = juno_snap("fleet", *back, "--json")
+    assert ran.code == 0, ran.err
+    report = ran.document["fleet"]
+    assert (report["kind"], report["outcomes"]) == ("rollback", {"restored": modules - 1})
+    assert {each["module"] for each in report["modules"]} == set(wave)
+    assert world.done("load_canister_snapshot") == [0] + [1] * (modules - 1)
+    assert world.done("take_canister_snapshot") == [1] + [2] * (modules - 1)
+    for module in wave:
+        status = ask("status", "--module", module)
+        assert (status["version"], status["status"]) == ("0.1.0", "running")
+        assert documents(module) == '(vec { "key" })'
+        (went_back, _) = ask("history", "--module", module)["operations"]
+        assert went_back["kind"] == "rollback"
+        (safety,) = {each["id"] for each in world.snapshots(module)} - {
+            upgraded[module]["snapshot"]
+        }
+        ask("snapshot", "restore", safety, "--module", module, "--yes")
+        assert documents(module) == '(vec { "key"; "new" })'
+    assert ask("status", "--module", world.modules[0])["version"] == "0.2.0"
+    tell(capsys, "going back", modules - 1, killed)
+    assert killed >= kills // 2
+
+
+def test_a_killed_fleet_takes_each_module_of_a_wave_back_once(world, capsys):
+    roll_back_under_kills(world, capsys, modules=4, kills=2, most=12, seed=7)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(50, 53))
+def test_thirty_modules_go_back_with_a_fleet_that_is_killed_ten_times(world, capsys, seed):
+    roll_back_under_kills(world, capsys, modules=30, kills=10, most=24, seed=seed)
+
+
 def test_a_killed_fleet_upgrades_each_module_once(world, capsys):
     upgrade_under_kills(world, capsys, modules=6, kills=3, most=14, seed=5)
 
@@ -185,6 +232,25 @@ def test_a_bad_release_stops_a_killed_fleet_and_all_go_back(world):
         assert (status["version"], status["status"]) == ("0.1.0", "running")
 
 
+def test_a_wave_does_not_go_back_while_an_upgrade_of_it_is_cut(world):
+    world.make(3)
+    file = write_fleet(world.folder, world.modules, head="concurrency = 1", upgrade=V2)
+    process = start("fleet", "apply", file, "--json")
+    until(lambda: world.done("stop_canister")[1] > 0)
+    process.kill()
+    process.communicate()
+    ran = refuse("fleet", "resume", file, "--roll-back-wave", "--yes")
+    assert (ran.code, ran.error["code"]) == (REFUSED, "unfinished-operation")
+    (cut,) = [
+        each["operation"]
+        for each in ask("history")["operations"]
+        if each["module"] == world.modules[1]
+    ]
+    assert cut in ran.error["hint"]
+    report = ask("fleet", "resume", file)["fleet"]
+    assert (report["outcomes"], world.done("install_code")) == ({"upgraded": 3}, [1, 1, 1])
+
+
 def test_a_second_run_is_refused_until_the_first_one_is_dead(world):
     world.make(3)
     file = write_fleet(
@@ -195,6 +261,7 @@ def test_a_second_run_is_refused_until_the_first_one_is_dead(world):
     assert refuse("fleet", "resume", file).code == LOCKED
     assert refuse("fleet", "apply", file).code == LOCKED
     assert ask("fleet", "status", file)["fleet"]["state"] == "running"
+    assert refuse("fleet", "resume", file, "--roll-back-wave", "--yes").code == LOCKED
     process.kill()
     process.communicate()
     assert ask("fleet", "status", file)["fleet"]["state"] == "interrupted"

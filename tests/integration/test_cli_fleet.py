@@ -8,7 +8,7 @@ from tests.integration.backup_world import log_length
 from tests.integration.cli_world import ask, documents, juno_snap, refuse, write_sample
 from tests.integration.fleet_world import done_to, make_modules, outcomes, write_fleet
 
-REFUSED, CONFIGURATION, FAILED, NOT_FOUND = 5, 10, 16, 4
+USAGE, NOT_FOUND, CONFIGURATION, FAILED = 2, 4, 10, 16
 V2 = 'src = "document_store_v2.wasm"'
 BAD = f"{V2}\nchecks = ['version() == \"9.9.9\"']\nhealth_timeout_seconds = 1"
 
@@ -50,6 +50,10 @@ def test_a_fleet_is_planned_in_waves_and_nothing_changes(cli, cli_log, shops):
     assert ask("fleet", "apply", file, "--dry-run")["plan"]["fleet"] == "shops"
     assert "wave" in juno_snap("fleet", "plan", file).out.lower()
     assert refuse("fleet", "status", file).code == NOT_FOUND
+    for words in ("--roll-back-wave", "--kind", "backup"), ("--new",):
+        assert refuse("fleet", "resume", file, *words).code == USAGE
+    back = refuse("fleet", "resume", file, "--roll-back-wave", "--yes")
+    assert (back.code, back.error["code"]) == (NOT_FOUND, "no-such-fleet")
 
 
 def test_a_fleet_is_upgraded_wave_by_wave(cli, cli_log, shops):
@@ -89,6 +93,8 @@ def test_a_bad_release_stops_after_as_many_failures_and_those_go_back(cli, cli_l
     assert [each["load_canister_snapshot"] for each in counted.values()] == [1, 1, 0, 0, 0]
     assert ran.error["code"] == "fleet-failed"
     assert refuse("fleet", "apply", file).error["code"] == "fleet-stopped"
+    back = refuse("fleet", "resume", file, "--roll-back-wave", "--yes")
+    assert (back.code, back.error["code"]) == (NOT_FOUND, "nothing-to-roll-back")
     # A person has seen it and goes on: the failures are counted anew.
     resumed = juno_snap("fleet", "resume", file, "--json").document["fleet"]
     assert resumed["outcomes"] == {"rolled-back": 4, "pending": 1}
@@ -120,7 +126,9 @@ def test_only_modules_whose_own_check_failed_go_back(cli, shops):
     assert "rolled-back" in told.out
 
 
-def test_a_wave_goes_back_where_a_person_says_so_and_what_was_written_is_kept(cli, cli_log, shops):
+@pytest.fixture
+def second_wave(cli, shops):
+    """A fleet whose second wave, m2 and m3, runs the new code, but for m3; something is written."""
     file = write_fleet(
         cli,
         names(shops),
@@ -132,10 +140,15 @@ def test_a_wave_goes_back_where_a_person_says_so_and_what_was_written_is_kept(cl
     assert juno_snap("fleet", "apply", file).code == FAILED
     assert versions(shops) == [f'("0.{minor}.0")' for minor in (2, 2, 1, 1, 1)]
     ask("module", "call", "set_document", '("new", "text")', "--module", "m2")
-    back = ("fleet", "resume", file, "--roll-back-wave")
-    assert refuse(*back).error["code"] == "confirmation-needed"
+    return ("fleet", "resume", file, "--roll-back-wave")
+
+
+def test_a_wave_goes_back_where_a_person_says_so_and_what_was_written_is_kept(
+    cli, cli_log, shops, second_wave
+):
+    assert refuse(*second_wave).error["code"] == "confirmation-needed"
     before = log_length(cli_log)
-    report = ask(*back, "--yes")["fleet"]
+    report = ask(*second_wave, "--yes")["fleet"]
     assert (report["kind"], outcomes(report)) == ("rollback", {"m2": "restored"})
     assert versions(shops) == [f'("0.{minor}.0")' for minor in (2, 1, 1, 1, 1)]
     done = done_to(cli_log, shops, after=before)
@@ -143,7 +156,46 @@ def test_a_wave_goes_back_where_a_person_says_so_and_what_was_written_is_kept(cl
     saved, safety = ask("snapshot", "list", "--module", "m2")["snapshots"]
     assert saved["id"] != safety["id"]
     assert documents("m2") == "(vec {})"
+    file = second_wave[2]
     assert ask("fleet", "status", file, "--kind", "upgrade")["fleet"]["state"] == "needs-attention"
+    assert ask("fleet", "status", file)["fleet"] == report
+    ask("snapshot", "restore", safety["id"], "--module", "m2", "--yes")
+    assert documents("m2") == '(vec { "new" })'
+
+
+def test_a_wave_that_went_back_does_not_go_back_again(cli, cli_log, shops, second_wave):
+    report = ask(*second_wave, "--yes")["fleet"]
+    ask("module", "call", "set_document", '("newer", "text")', "--module", "m2")
+    assert ask(*second_wave, "--dry-run")["plan"]["modules"][0]["unchanged"] is True
+    before = log_length(cli_log)
+    again = ask(*second_wave, "--yes")["fleet"]
+    assert again["run"] != report["run"]
+    assert again["modules"] == report["modules"]
+    done = done_to(cli_log, shops, after=before)
+    assert not any(counted["load_canister_snapshot"] for counted in done.values())
+    assert documents("m2") == '(vec { "newer" })'
+
+
+def test_going_back_is_planned_and_refused_where_there_is_other_code_since(
+    cli, cli_log, shops, second_wave
+):
+    before = log_length(cli_log)
+    plan = ask("fleet", "plan", second_wave[2], "--kind", "rollback")["plan"]
+    assert (plan["kind"], plan["refused"], len(plan["modules"])) == ("rollback", 0, 1)
+    assert plan["modules"][0]["name"] == "m2"
+    assert "load" in json.dumps(plan["modules"][0]["steps"])
+    assert "go back to" in juno_snap(*second_wave, "--dry-run").out
+    assert not done_to(cli_log, shops, after=before)[shops[1]]["stop_canister"]
+    wasm = write_sample(cli, "document_store_v3")
+    ask("upgrade", "--module", "m2", "--src", wasm, "--keep", 5)
+    plan = ask(*second_wave, "--dry-run")["plan"]
+    assert (plan["refused"], plan["modules"][0]["ok"]) == (1, False)
+    ran = juno_snap(*second_wave, "--yes", "--json")
+    assert (ran.code, outcomes(ran.document["fleet"])) == (FAILED, {"m2": "refused"})
+    (refused,) = ran.document["fleet"]["modules"]
+    assert refused["error"]["code"] == "code-changed"
+    assert "juno-snap rollback" in refused["error"]["hint"]
+    assert versions(shops[1:2]) == ['("0.3.0")']
 
 
 def test_a_fleet_is_backed_up_and_no_snapshot_stays(cli, shops):

@@ -1,28 +1,30 @@
 """``juno-snap fleet``: upgrade or back up many modules, in waves, resumable at any moment."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from juno_snap.cli.fleets import FleetWork, plan_table, report_table
+from juno_snap.cli.fleets import plan_table, report_table
 from juno_snap.cli.options import ChangeOptions, CommonOptions, spread
 from juno_snap.cli.running import reading
 from juno_snap.cli.session import Session
 from juno_snap.cli.wiring import Connection, connect
-from juno_snap.errors import InputError, NotFoundError, PreconditionError
+from juno_snap.errors import InputError
 from juno_snap.flow.fleet import Fleet, FleetKind
 from juno_snap.flow.fleet_file import FleetFile, load_fleet_file
 from juno_snap.flow.fleet_plan import FleetPlan, plan_fleet
-from juno_snap.flow.fleet_report import FleetFailedError, FleetReport, read_report
+from juno_snap.flow.fleet_report import (
+    FleetFailedError,
+    FleetReport,
+    kind_to_resume,
+    newest_report,
+)
 from juno_snap.flow.fleet_run import FleetOptions, run_fleet
 from juno_snap.flow.space import FlowSpace
+from juno_snap.library.fleet_work import FleetWork
 
 group: Final = typer.Typer(no_args_is_help=True)
-
-KINDS: Final[Sequence[FleetKind]] = ("upgrade", "backup", "rollback")
-GOES_ON: Final = frozenset({"stopped", "interrupted", "needs-attention", "running"})
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The fleet file, TOML.")]
 New = Annotated[
@@ -78,6 +80,7 @@ def backup(common: CommonOptions, change: ChangeOptions, path: File, new: New = 
 @spread
 def resume(
     common: CommonOptions,
+    change: ChangeOptions,
     path: File,
     kind: Kind = None,
     roll_back_wave: Annotated[
@@ -92,30 +95,17 @@ def resume(
 ) -> None:
     """Go on with a run that was cut, or has stopped after too many failures."""
     session = Session(common)
-    if roll_back_wave:
-        _run(session, path, "rollback", FleetOptions(is_anew=new, is_again=True))
-        return
-    if new:
+    if new and not roll_back_wave:
         raise InputError("--new goes with --roll-back-wave", value="--new")
+    if roll_back_wave and kind is not None:
+        raise InputError("--kind and --roll-back-wave name two runs; say one", value=kind)
     name = load_fleet_file(path).fleet.name
-    found = [
-        each
-        for each in _reports(session, name)
-        if each.state in GOES_ON and kind in {None, each.kind}
-    ]
-    if not found:
-        raise NotFoundError(
-            f"fleet {name!r} has no run to go on with",
-            code="nothing-to-resume",
-            hint="begin one with: juno-snap fleet apply FILE, or fleet backup FILE",
-        )
-    if len(found) > 1:
-        raise PreconditionError(
-            f"fleet {name!r} has several unfinished runs",
-            code="several-unfinished",
-            hint=f"say --kind {' or --kind '.join(each.kind for each in found)}",
-        )
-    _run(session, path, found[0].kind, FleetOptions(is_again=True))
+    space = FlowSpace(state=session.state)
+    found = "rollback" if roll_back_wave else kind_to_resume(space, name, kind)
+    if change.dry_run:
+        _plan(session, path, found)
+    else:
+        _run(session, path, found, FleetOptions(is_anew=new, is_again=True))
 
 
 @group.command("status")
@@ -124,40 +114,8 @@ def status(common: CommonOptions, path: File, kind: Kind = None) -> None:
     """What came of each module in the last run, or how far it has come."""
     session = Session(common)
     name = load_fleet_file(path).fleet.name
-    found = [each for each in _reports(session, name) if kind in {None, each.kind}]
-    if not found:
-        raise NotFoundError(
-            f"fleet {name!r} was not run yet",
-            code="no-such-fleet",
-            hint="begin with: juno-snap fleet plan FILE",
-        )
-    report = max(found, key=lambda each: each.run.began_at_ns)
+    report = newest_report(FlowSpace(state=session.state), name, kind)
     session.output.show({"fleet": report.to_json()}, lambda: report_table(report))
-
-
-def _reports(session: Session, name: str) -> list[FleetReport]:
-    """The last run of each kind."""
-    space, found = FlowSpace(state=session.state), []
-    if space.is_empty:
-        return []
-    with space.open() as store:
-        for kind in KINDS:
-            try:
-                found.append(read_report(store, space, name, kind))
-            except NotFoundError:
-                continue
-    return found
-
-
-def _last_upgrade(session: Session, name: str) -> FleetReport:
-    for report in _reports(session, name):
-        if report.kind == "upgrade":
-            return report
-    raise NotFoundError(
-        f"fleet {name!r} was not upgraded yet",
-        code="no-such-fleet",
-        hint="begin with: juno-snap fleet plan FILE",
-    )
 
 
 def _plan(session: Session, path: Path, kind: FleetKind) -> None:
@@ -180,14 +138,10 @@ def _run(session: Session, path: Path, kind: FleetKind, options: FleetOptions) -
     async def work() -> FleetReport:
         async with connect(session, changes=True) as connection:
             works = FleetWork(path, file, connection)
-            if kind == "rollback":
-                fleet = works.fleet_back(_last_upgrade(session, file.fleet.name))
-            else:
-                fleet = await works.fleet(kind)
+            fleet = await works.fleet(kind)
             _ask(session, connection, fleet, file)
             with session.output.watch() as observer:
-                space = FlowSpace(state=session.state)
-                return await run_fleet(fleet, space, works.work, options, observer=observer)
+                return await run_fleet(fleet, works.space, works.work, options, observer=observer)
 
     report = session.run(work())
     session.output.report({"fleet": report.to_json()}, lambda: report_table(report))

@@ -15,10 +15,10 @@ from juno_snap.cli.arguments import ArgumentOptions, install_argument
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts
-from juno_snap.cli.targets import ModuleChoice
 from juno_snap.cli.wiring import Connection, connect
 from juno_snap.errors import InputError, PreconditionError
 from juno_snap.ids import Principal
+from juno_snap.library.choice import ModuleChoice
 from juno_snap.management.candid_call import call_with_text
 from juno_snap.management.client import ManagementClient
 from juno_snap.management.types import (

@@ -17,7 +17,7 @@ from juno_snap.cli.options import CommonOptions, ModuleOptions, spread
 from juno_snap.cli.rehearsals import of_rehearsal, rehearsal_table, stage_of
 from juno_snap.cli.running import reading
 from juno_snap.cli.session import Session
-from juno_snap.cli.targets import ModuleChoice, choose_module, is_said
+from juno_snap.cli.targets import choose_module, is_said
 from juno_snap.cli.upgrades import (
     CheckOptions,
     GuardOptions,
@@ -36,6 +36,7 @@ from juno_snap.errors import (
 )
 from juno_snap.events import Observer
 from juno_snap.ids import Principal
+from juno_snap.library.choice import ModuleChoice
 from juno_snap.library.configured import hooks_for
 from juno_snap.pipeline.copying import Original
 from juno_snap.pipeline.hooks.run import Hooks

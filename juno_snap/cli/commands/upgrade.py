@@ -20,7 +20,6 @@ from juno_snap.cli.options import CommonOptions, ModuleOptions, spread
 from juno_snap.cli.releases import ReleaseOptions, passage_table, plans_json, plans_table
 from juno_snap.cli.running import reading
 from juno_snap.cli.session import Session
-from juno_snap.cli.targets import ModuleChoice
 from juno_snap.cli.upgrades import (
     CheckOptions,
     GuardOptions,
@@ -31,6 +30,7 @@ from juno_snap.cli.upgrades import (
 )
 from juno_snap.cli.wiring import Connection, connect
 from juno_snap.errors import JunoSnapError
+from juno_snap.library.choice import ModuleChoice
 from juno_snap.library.published import releases_of
 from juno_snap.pipeline.releases.forecast import forecast
 from juno_snap.pipeline.releases.passage import Passage, go_through, prepare_passage
