@@ -10,7 +10,7 @@ async with juno_snap.connect("local") as network:
 wrong is a ``JunoSnapError`` with a code, a hint and its values as fields. Nothing is written to a
 terminal, and no signal handler is set, but the one of ``run_flow``: a task that is cancelled
 (Ctrl-C in ``asyncio.run``) starts the module before it ends. ``Flow`` declares steps that are
-stopped and go on; ``run_flow`` runs them.
+stopped and go on; ``run_flow`` runs them. ``Network.fleet`` works on many modules in waves.
 
 The packages import in one direction only; ``tests/architecture`` holds the table: base modules,
 then ``wire``, ``agent``, ``management``, ``pipeline``, ``flow``, ``library``, and ``cli`` on top.
@@ -51,9 +51,12 @@ if TYPE_CHECKING:
         Waiting,
     )
     from juno_snap.flow.engine import RunReport
+    from juno_snap.flow.fleet_plan import FleetPlan
+    from juno_snap.flow.fleet_report import FleetFailedError, FleetReport
     from juno_snap.flow.flow import Attempts, Flow
     from juno_snap.ids import Principal, SnapshotId
     from juno_snap.juno.releases.model import Catalogue
+    from juno_snap.library.fleet import Fleet
     from juno_snap.library.flows import run_flow
     from juno_snap.library.module import Module
     from juno_snap.library.network import Network, connect
@@ -86,6 +89,10 @@ __all__ = [
     "ConfigError",
     "DecodeError",
     "Event",
+    "Fleet",
+    "FleetFailedError",
+    "FleetPlan",
+    "FleetReport",
     "Flow",
     "FlowError",
     "FreeSlot",
@@ -163,8 +170,11 @@ HOMES: Final = {
         "Waiting",
     ),
     "juno_snap.flow.engine": ("RunReport",),
+    "juno_snap.flow.fleet_plan": ("FleetPlan",),
+    "juno_snap.flow.fleet_report": ("FleetFailedError", "FleetReport"),
     "juno_snap.flow.flow": ("Attempts", "Flow"),
     "juno_snap.ids": ("Principal", "SnapshotId"),
+    "juno_snap.library.fleet": ("Fleet",),
     "juno_snap.library.flows": ("run_flow",),
     "juno_snap.juno.releases.model": ("Catalogue",),
     "juno_snap.library.module": ("Module",),

@@ -59,8 +59,8 @@ class Modules(Protocol):
     def choice_of(self, module: Principal) -> ModuleChoice:
         """A module by its id, under its name, if it has one."""
 
-    def workspace(self, choice: ModuleChoice) -> Workspace:
-        """What operations on it need."""
+    def workspace(self, choice: ModuleChoice | None = None) -> Workspace:
+        """What operations on it need; on none in particular where none is said."""
 
 
 @final
@@ -249,8 +249,7 @@ class FleetWork:
         """What a mission control looks after, under our own names where we have some."""
         modules = self._modules
         mission_control = await modules.named(named)
-        agent = modules.workspace(mission_control).client.agent
-        segments = await list_segments(agent, mission_control.id)
+        segments = await list_segments(modules.workspace().client.agent, mission_control.id)
         if not segments:
             raise InputError(f"mission control {mission_control.label} looks after no module")
         ours = ((each, modules.choice_of(each.id)) for each in segments)

@@ -15,7 +15,7 @@ from typing import Final, final
 from juno_snap.agent.agent import AgentOptions, open_agent
 from juno_snap.agent.identity import Identity
 from juno_snap.agent.root_key import MAINNET_ROOT_KEY
-from juno_snap.errors import NotFoundError
+from juno_snap.errors import ConfigError, NotFoundError
 from juno_snap.events import Notice, Observer, ignore_events
 from juno_snap.ids import Principal
 from juno_snap.juno.credentials.login import Login
@@ -24,7 +24,9 @@ from juno_snap.juno.releases.model import Catalogue
 from juno_snap.library import configured
 from juno_snap.library.address import find_local, pinned_key
 from juno_snap.library.asking import forgiving
+from juno_snap.library.choice import ModuleChoice
 from juno_snap.library.code import new_module
+from juno_snap.library.fleet import Fleet
 from juno_snap.library.keys import IdentityChoice, choose_identity
 from juno_snap.library.module import Module
 from juno_snap.library.published import releases_of
@@ -37,7 +39,7 @@ from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.resume import Direction, resume
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.settings.load import load_settings
-from juno_snap.settings.model import Settings
+from juno_snap.settings.model import Role, Settings
 from juno_snap.settings.names import named_modules
 from juno_snap.settings.networks import choose_network
 from juno_snap.settings.schema import looks_like_principal
@@ -131,6 +133,10 @@ class Network:
         names = [name for name, each in known.items() if each == canister]
         return self._module(canister, names[0] if names else None)
 
+    def fleet(self, path: Path) -> Fleet:
+        """The modules that a fleet file names; it is read when something is done with them."""
+        return Fleet(path=path, modules=_NetworkModules(self), on_event=self.on_event)
+
     async def create_module(self, wasm: Path | bytes | None = None, *, arg: str = "()") -> Module:
         """A new module with the code ``wasm``, on a network for development.
 
@@ -218,6 +224,51 @@ class Network:
             on_event=self.on_event,
             source=releases_of(settings),
         )
+
+
+@final
+class _NetworkModules:
+    """The modules of a network, as a fleet asks for them."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    @property
+    def settings(self) -> Settings:
+        """What is configured."""
+        return self._network.settings
+
+    async def named(self, which: str) -> ModuleChoice:
+        """The module of that id or name."""
+        return self.choice_of(self._network.module(which).id)
+
+    async def target(self, role: Role) -> ModuleChoice:
+        """The module whose name is its role.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        try:
+            found = self._network.module(role)
+        except NotFoundError as error:
+            raise ConfigError(
+                f"no canister is configured for the {role}",
+                key=f"modules.{role}.canister",
+                code="no-target",
+                hint=f'add an entry [modules.NAME] (canister = "ID", role = "{role}") to a '
+                "juno-snap.toml, and connect with config=",
+            ) from error
+        return ModuleChoice(id=found.id, name=found.name, role=role)
+
+    def choice_of(self, module: Principal) -> ModuleChoice:
+        """A module by its id, under its name, if it has one."""
+        found = self._network.module(module)
+        entry = self.settings.modules.get(found.name or "")
+        return ModuleChoice(id=module, name=found.name, role=entry.role if entry else None)
+
+    def workspace(self, choice: ModuleChoice | None = None) -> Workspace:
+        """What operations on it need; on none in particular where none is said."""
+        return self._network.module(choice.id).workspace if choice else self._network.workspace
 
 
 @contextlib.asynccontextmanager

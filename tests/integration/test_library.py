@@ -23,16 +23,22 @@ from juno_snap.events import Notice, StepFinished, StepStarted
 from juno_snap.juno.credentials.login import Login
 from juno_snap.juno.credentials.store import store_file
 from juno_snap.pipeline.journal.lock import module_lock
-from juno_snap.replica.samples import sample
 from tests.fake_clock import FakeClock
 from tests.integration.cli_world import juno_snap as run_command
+from tests.integration.library_world import (
+    V2,
+    V3,
+    connections_to,
+    document,
+    store_with_a_document,
+    version,
+)
 from tests.integration.management_world import OWNER, STRANGER
 
 pytestmark = pytest.mark.anyio
 
 OWNER_SEED = bytes(31) + b"\x01"
 SOON = juno_snap.UpgradeRequest(health_timeout_seconds=1)
-V1, V2, V3 = (sample(f"document_store_v{n}") for n in (1, 2, 3))
 
 
 @pytest.fixture
@@ -42,27 +48,7 @@ def state(tmp_path):
 
 @pytest.fixture
 def connect(cli_replica, state):
-    """Connections to the replica, all with one state directory."""
-
-    def opened(**options):
-        options = {"identity": OWNER, "state": state, **options}
-        return juno_snap.connect(cli_replica.url, root_key=cli_replica.root_key, **options)
-
-    return opened
-
-
-async def store_with_a_document(network):
-    module = await network.create_module(V1)
-    await module.call("set_document", '("greeting", "hello")')
-    return module
-
-
-async def document(module, key="greeting"):
-    return await module.call("document", f'("{key}")', query=True)
-
-
-async def version(module):
-    return await module.call("version", query=True)
+    return connections_to(cli_replica, state)
 
 
 async def test_an_upgrade_tells_its_steps_and_returns_a_typed_report(connect, tmp_path):
