@@ -45,6 +45,8 @@ def _plan_text(document: Json) -> str:
         return "nothing to do"
     if isinstance(snapshot := document.get("snapshot"), dict):
         return f"go back to {snapshot.get('id')}"
+    if isinstance(version := document.get("version"), dict):
+        return f"upgrade to {version.get('to')}"
     new = document.get("new_hash")
     return f"upgrade to {str(new)[:12]}" if new else "back up"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Final, Literal, TypeAlias, final
 
-from juno_snap.errors import InputError
+from juno_snap.errors import InputError, JunoSnapError
 from juno_snap.ids import Principal
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.wasm_file import WasmFile
@@ -35,6 +35,10 @@ class Member:
     request: UpgradeRequest = field(default_factory=UpgradeRequest)
     wasm: WasmFile | None = field(default=None, repr=False)
     """None where nothing is to be installed."""
+    release: str | None = None
+    """The release that was asked for: a version, or ``latest``."""
+    refusal: JunoSnapError | None = field(default=None, repr=False)
+    """Why no code could be chosen: nothing is done with it."""
     operation: str | None = None
     """The upgrade that is to be gone back on."""
     new_hash: str | None = None
@@ -62,6 +66,8 @@ class Fleet:
     concurrency: int = 1
     stop_after_failures: int = 1
     pause_seconds: float = 0.0
+    latest: Mapping[str, str] = field(default_factory=dict)
+    """What ``latest`` means in this run, by role; empty where nobody asks."""
 
     def __post_init__(self) -> None:
         seen: set[Principal] = set()
@@ -94,7 +100,7 @@ class Fleet:
             [
                 str(member.module),
                 wave,
-                None if member.wasm is None else member.wasm.sha256.hex(),
+                member.release or (member.wasm and member.wasm.sha256.hex()),
                 member.operation,
             ]
             for wave, member in self.in_waves()

@@ -12,7 +12,7 @@ percentages = [10, 50]     # then up to these shares of the fleet, then the rest
 pause_seconds = 60
 
 [upgrade]
-src = "app.wasm"           # beside this file
+src = "app.wasm"           # beside this file; or version = "0.1.3", or latest = true
 checks = ['version() == "2.0.0"']
 
 [backup]
@@ -38,6 +38,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from juno_snap.errors import ConfigError
 from juno_snap.files import read_file
+from juno_snap.juno.roles import VERSION_PATTERN
 
 NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$"
 """Shorter than the name of a flow, which is made of it."""
@@ -47,6 +48,7 @@ SECONDS_MAX: Final = 86_400
 TIMEOUT_MAX_SECONDS: Final = 3600
 
 Percentage = Annotated[int, Field(ge=1, le=100)]
+Allowed = Literal["role-change", "stock", "downgrade", "skip", "unverified-release"]
 Seconds = Annotated[int, Field(ge=1, le=TIMEOUT_MAX_SECONDS)]
 
 
@@ -78,10 +80,30 @@ class WavesTable(_Table):
         return self
 
 
-class UpgradeTable(_Table):
-    """The new code, and what must hold on it."""
+class CodeTable(_Table):
+    """Which new code; a file, or a release of Juno's for the module's role."""
 
     src: str | None = None
+    version: str | None = Field(default=None, pattern=VERSION_PATTERN)
+    latest: bool = False
+    allow: tuple[Allowed, ...] = Field(default=(), strict=False)
+    """Guards that are lifted, as by ``upgrade --allow-...`` and ``--unverified-release``."""
+
+    @property
+    def says_code(self) -> bool:
+        """Whether the code is said here."""
+        return self.src is not None or self.version is not None or self.latest
+
+    @model_validator(mode="after")
+    def _one_code(self) -> Self:
+        if [self.src is not None, self.version is not None, self.latest].count(True) > 1:
+            raise ValueError("say one of src, version and latest")
+        return self
+
+
+class UpgradeTable(CodeTable):
+    """The new code, and what must hold on it."""
+
     sha256: str | None = Field(default=None, pattern="^[0-9a-fA-F]{64}$")
     arg: str | None = None
     """Candid text."""
@@ -92,10 +114,6 @@ class UpgradeTable(_Table):
     """Afterwards at most so many snapshots of upgrades."""
     found_stopped: Literal["ask", "start", "leave-stopped"] = "ask"
     """What to do with a module that does not run; with ``ask`` it is refused."""
-    allow: tuple[Literal["role-change", "stock", "downgrade", "skip"], ...] = Field(
-        default=(), strict=False
-    )
-    """Guards that are lifted, as by ``upgrade --allow-...``."""
 
 
 class BackupTable(_Table):
@@ -109,14 +127,16 @@ class BackupTable(_Table):
     """None: never; what fails today must not keep the others from their backup tomorrow."""
 
 
-class ModuleTable(_Table):
-    """One module, all of a role, or all that a mission control looks after."""
+class ModuleTable(CodeTable):
+    """One module, all of a role, or all that a mission control looks after.
+
+    Code that is said here takes the place of that of ``[upgrade]``; what is allowed is added.
+    """
 
     module: str | None = None
     role: Literal["satellite", "mission-control", "orbiter"] | None = None
     mission_control: str | None = None
     """Its id or name; with ``role`` only those of that role."""
-    src: str | None = None
     arg: str | None = None
     checks: tuple[str, ...] = Field(default=(), strict=False)
     """Besides those of ``[upgrade]``."""

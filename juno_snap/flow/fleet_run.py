@@ -6,12 +6,14 @@ is held in memory for the modules that are not under way.
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, final
 
 from juno_snap.errors import FlowError, PreconditionError
 from juno_snap.events import Event, ItemsDone, Notice, Observer, ignore_events
+from juno_snap.flow.beginning import UNFINISHED
 from juno_snap.flow.context import Context
 from juno_snap.flow.engine import RunOptions, run_flow
 from juno_snap.flow.fleet import Fleet, FleetKind, Member, MemberResult
@@ -72,7 +74,7 @@ async def run_fleet(
             run.flow(),
             space,
             RunOptions(
-                message={"fleet": fleet.name, "digest": fleet.digest()},
+                message=_message(fleet),
                 is_anew=options.is_anew,
                 is_again=options.is_again,
             ),
@@ -85,6 +87,25 @@ async def run_fleet(
             raise
     with space.open() as store:
         return read_report(store, space, fleet.name, fleet.kind)
+
+
+def _message(fleet: Fleet) -> dict[str, object]:
+    """What another life of the run has to have, too."""
+    latest = {"latest": dict(fleet.latest)} if fleet.latest else {}
+    return {"fleet": fleet.name, "digest": fleet.digest(), **latest}
+
+
+def latest_of(space: FlowSpace, flow: str) -> Mapping[str, str]:
+    """What ``latest`` means in the run of a fleet that is unfinished; empty where there is none."""
+    if space.is_empty:
+        return {}
+    with space.open() as store:
+        run = next(iter(store.runs(flow)), None)
+        if run is None or run.state not in UNFINISHED:
+            return {}
+        (first,) = store.units(run.id, LIST, limit=1)
+    latest: Mapping[str, str] = json.loads(first.message).get("latest", {})
+    return latest
 
 
 def _refusal(fleet: Fleet, error: PreconditionError) -> PreconditionError:

@@ -54,7 +54,7 @@ async def upgrade_member(
     except (OperationFailedError, OperationRefusedError, OperationUnknownError) as error:
         return _of_document(error.report.to_json(), error)
     except JunoSnapError as error:
-        return MemberResult(outcome="refused", error=_described(error))
+        return refuse_member(error)
     return _of_document(report.to_json())
 
 
@@ -81,7 +81,7 @@ async def roll_back_member(
     except (OperationFailedError, OperationRefusedError, OperationUnknownError) as error:
         return _of_document(error.report.to_json(), error)
     except JunoSnapError as error:
-        return MemberResult(outcome="refused", error=_described(error))
+        return refuse_member(error)
     return _of_document(report.to_json())
 
 
@@ -176,6 +176,11 @@ async def _backup(
     if not request.deletes_snapshot:
         verify_backup(made.backup.path).require_sound()
     return made.backup
+
+
+def refuse_member(error: JunoSnapError) -> MemberResult:
+    """What comes of a module that nothing is done with."""
+    return MemberResult(outcome="refused", error=_described(error))
 
 
 def _ended_before(

@@ -54,7 +54,8 @@ class Fleet:
         that would be refused has ``refusals``, and ``refused`` counts them.
         """
         work = self._work()
-        return await plan_fleet(await work.fleet(kind), work.plan, observer=self.on_event)
+        fleet = await work.fleet(kind, observer=self.on_event)
+        return await plan_fleet(fleet, work.plan, observer=self.on_event)
 
     async def apply(self, *, new: bool = False, on_event: Observer | None = None) -> FleetReport:
         """Upgrade all modules, each as ``Module.upgrade`` does; bad ones go back by themselves.
@@ -104,7 +105,7 @@ class Fleet:
         work = self._work()
         check_may_change(self.modules.workspace())
         observer = self.on_event if on_event is None else forgiving(on_event)
-        fleet = await work.fleet(kind)
+        fleet = await work.fleet(kind, is_anew=options.is_anew, observer=observer)
         report = await run_fleet(fleet, work.space, work.work, options, observer=observer)
         if not report.is_good:
             raise FleetFailedError(report)

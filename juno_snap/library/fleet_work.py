@@ -1,23 +1,26 @@
 """From a fleet file to modules, requests and code, as the configuration knows them."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from itertools import starmap
 from pathlib import Path
 from typing import Final, Protocol, final
 
 from juno_snap.errors import (
+    ConfigError,
     InputError,
-    JunoSnapError,
     LockedError,
     NotFoundError,
     PreconditionError,
 )
-from juno_snap.events import Observer
-from juno_snap.flow.fleet import Fleet, FleetKind, Member, MemberResult, wave_sizes
+from juno_snap.events import Observer, ignore_events
+from juno_snap.flow.fleet import Fleet, FleetKind, Member, MemberResult, flow_name, wave_sizes
 from juno_snap.flow.fleet_file import FleetFile, ModuleTable, fleet_mistake
 from juno_snap.flow.fleet_report import FleetReport, read_report
+from juno_snap.flow.fleet_run import latest_of
 from juno_snap.flow.fleet_work import (
     back_up_member,
     plan_member_rollback,
+    refuse_member,
     roll_back_member,
     upgrade_member,
 )
@@ -28,6 +31,8 @@ from juno_snap.juno.discovery import list_segments
 from juno_snap.juno.guards import Terms
 from juno_snap.library.choice import ModuleChoice
 from juno_snap.library.configured import checks_for
+from juno_snap.library.fleet_code import Code, Codes, open_releases
+from juno_snap.library.published import releases_of
 from juno_snap.management.candid_call import init_argument
 from juno_snap.pipeline.backup_create import BACKUPS_FOLDER, BackupRequest, plan_backup
 from juno_snap.pipeline.checks.parse import parse_check
@@ -36,7 +41,6 @@ from juno_snap.pipeline.policy import FreeSlot, KeepNewest
 from juno_snap.pipeline.report import Json
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.upgrade import prepare_upgrade
-from juno_snap.pipeline.wasm_file import WasmFile, read_wasm_file
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.settings.model import Role, Settings
 
@@ -71,22 +75,36 @@ class FleetWork:
         self._path = path
         self._file = file
         self._modules = modules
-        self._codes: dict[Path, WasmFile] = {}
+        self._codes = Codes(path, file)
 
     @property
     def space(self) -> FlowSpace:
         """Where its runs are."""
         return FlowSpace(state=self._modules.settings.state_directory)
 
-    async def fleet(self, kind: FleetKind) -> Fleet:
-        """The modules that are meant, in their order.
+    async def fleet(
+        self, kind: FleetKind, *, is_anew: bool = False, observer: Observer = ignore_events
+    ) -> Fleet:
+        """The modules that are meant, in their order, with the code for each.
+
+        Releases are downloaded and verified here, each once. What is ``latest`` stays what it was
+        when the run began that goes on, unless it ``is_anew``.
 
         Raises:
             ConfigError: Something in the file can never work; names the file and the key.
             NotFoundError: There is no such module or file; or nothing to go back on.
             LockedError, PreconditionError: The upgrade that is to be gone back on is under way.
+            TrustError: A release is not what was published.
+            TransportError: The list of releases or a file does not come.
         """
-        return self._fleet_back() if kind == "rollback" else await self._fleet(kind)
+        if kind == "rollback":
+            return self._fleet_back()
+        if kind == "upgrade" and self._codes.needs_releases:
+            flow = flow_name(self._file.fleet.name, kind)
+            latest = {} if is_anew else latest_of(self.space, flow)
+            source = releases_of(self._settings)
+            self._codes.releases = await open_releases(source, latest, observer)
+        return await self._fleet(kind)
 
     def _fleet_back(self) -> Fleet:
         """The modules of the last wave of the last upgrade, to go back on it."""
@@ -157,7 +175,8 @@ class FleetWork:
     async def _fleet(self, kind: FleetKind) -> Fleet:
         """The modules that the file names, in its order."""
         table, waves = self._file.fleet, self._file.waves
-        members = [member async for member in self._members(kind)]
+        members = await self._members(kind)
+        releases = self._codes.releases if self._codes.follows_latest else None
         most = table.stop_after_failures
         if kind == "backup":
             most = self._file.backup.stop_after_failures or len(members) + 1
@@ -172,25 +191,36 @@ class FleetWork:
                 concurrency=table.concurrency,
                 stop_after_failures=most,
                 pause_seconds=waves.pause_seconds,
+                latest=releases.latest if releases else {},
             )
         except InputError as error:
             raise fleet_mistake(self._path, "modules", error.message) from error
 
     async def plan(self, member: Member) -> tuple[Json, Outline | None]:
-        """A module's own plan."""
+        """A module's own plan.
+
+        Raises:
+            JunoSnapError: Nothing would be done with it.
+        """
+        if member.refusal is not None:
+            raise member.refusal
         workspace = self._modules.workspace(self._modules.choice_of(member.module))
         if member.operation is not None:
             back = await plan_member_rollback(workspace, member)
             return (_inner(back.to_json()), back.outline) if back else ({"unchanged": True}, None)
         if member.wasm is not None:
             prepared = await prepare_upgrade(workspace, member.module, member.request, member.wasm)
-            return _inner(prepared.plan.to_json()), prepared.plan.outline
+            route = self._codes.route_of(member.module)
+            document = _inner(prepared.plan.to_json()) | (route.to_json() if route else {})
+            return document, prepared.plan.outline
         planned = await plan_backup(workspace, member.module, BackupRequest())
         taking = planned.taking
         return _inner(planned.to_json()), taking.plan.outline if taking else None
 
     async def work(self, member: Member, run: RunRecord, observer: Observer) -> MemberResult:
         """What a run does with a module."""
+        if member.refusal is not None:
+            return refuse_member(member.refusal)
         workspace = self._modules.workspace(self._modules.choice_of(member.module))
         if member.wasm is not None:
             return await upgrade_member(
@@ -219,14 +249,30 @@ class FleetWork:
             return self._settings.state_directory / BACKUPS_FOLDER
         return self._path.absolute().parent / said
 
-    async def _members(self, kind: FleetKind) -> AsyncIterator[Member]:
+    async def _members(self, kind: FleetKind) -> list[Member]:
+        """Each of them; as many at once as the fleet allows ask which release is for them."""
+        choices: list[tuple[int, ModuleChoice]] = []
         for number, table in enumerate(self._file.modules):
-            key = f"modules.{number}"
             try:
-                for choice in await self._choices(table):
-                    yield self._member(key, table, choice, kind)
+                choices += [(number, choice) for choice in await self._choices(table)]
             except InputError as error:
-                raise fleet_mistake(self._path, key, error.message, error.hint) from error
+                raise self._mistake(number, error) from error
+        if kind == "backup":
+            return [Member(module=choice.id, name=choice.name) for _, choice in choices]
+        free = asyncio.Semaphore(self._file.fleet.concurrency)
+
+        async def one(number: int, choice: ModuleChoice) -> Member:
+            async with free:
+                return await self._member(number, choice)
+
+        found = await asyncio.gather(*starmap(one, choices), return_exceptions=True)
+        for each in found:
+            if isinstance(each, BaseException):
+                raise each
+        return [each for each in found if isinstance(each, Member)]
+
+    def _mistake(self, number: int, error: InputError) -> ConfigError:
+        return fleet_mistake(self._path, f"modules.{number}", error.message, error.hint)
 
     async def _choices(self, table: ModuleTable) -> list[ModuleChoice]:
         """The modules that an entry means: one, or all that are configured for a role."""
@@ -259,52 +305,43 @@ class FleetWork:
             if role in {None, each.role}
         ]
 
-    def _member(
-        self, key: str, table: ModuleTable, choice: ModuleChoice, kind: FleetKind
-    ) -> Member:
-        if kind == "backup":
-            return Member(module=choice.id, name=choice.name)
-        wasm = self._code(key, table)
+    async def _member(self, number: int, choice: ModuleChoice) -> Member:
+        code = await self._codes.of(number, choice, self._modules.workspace(choice))
+        try:
+            request = self._request(number, choice, code)
+        except InputError as error:
+            raise self._mistake(number, error) from error
         return Member(
             module=choice.id,
             name=choice.name,
-            wasm=wasm,
-            request=self._request(table, choice, wasm),
+            request=request,
+            wasm=code.wasm,
+            release=code.release,
+            refusal=code.refusal,
         )
 
-    def _code(self, key: str, table: ModuleTable) -> WasmFile:
-        said, place = table.src, f"{key}.src"
-        if said is None:
-            said, place = self._file.upgrade.src, "upgrade.src"
-        if said is None:
-            hint = 'say where the new code is: [upgrade] src = "FILE"'
-            raise fleet_mistake(self._path, place, "there is none", hint)
-        path = self._path.absolute().parent / said
-        if path not in self._codes:
-            try:
-                self._codes[path] = read_wasm_file(path)
-            except JunoSnapError as error:
-                raise fleet_mistake(self._path, place, error.message, error.hint) from error
-        return self._codes[path]
-
-    def _request(self, table: ModuleTable, choice: ModuleChoice, wasm: WasmFile) -> UpgradeRequest:
-        settings, said = self._settings, self._file.upgrade
+    def _request(self, number: int, choice: ModuleChoice, code: Code) -> UpgradeRequest:
+        settings, said, table = self._settings, self._file.upgrade, self._file.modules[number]
+        allowed = self._codes.allowed(number)
+        route = code.route
         checks = [
             *checks_for(settings, choice.id),
             *map(parse_check, (*said.checks, *table.checks)),
         ]
         arg = table.arg if table.arg is not None else said.arg
-        section = wasm.custom_sections.get(INTERFACE_SECTION)
+        section = code.wasm.custom_sections.get(INTERFACE_SECTION) if code.wasm else None
         return UpgradeRequest(
             snapshots=FreeSlot() if said.keep is None else KeepNewest(count=said.keep),
             arg=None if arg is None else init_argument(arg, section),
             found_stopped=said.found_stopped,
             juno=Terms(
-                role=choice.role,
-                allow_role_change="role-change" in said.allow,
-                allow_stock="stock" in said.allow,
-                allow_downgrade="downgrade" in said.allow,
-                allow_skip="skip" in said.allow,
+                role=route.role if route else choice.role,
+                version=route.wanted if route else None,
+                published=route.published if route else None,
+                allow_role_change="role-change" in allowed,
+                allow_stock="stock" in allowed,
+                allow_downgrade="downgrade" in allowed,
+                allow_skip="skip" in allowed,
             ),
             sha256=None if said.sha256 is None else bytes.fromhex(said.sha256),
             checks=tuple(dict.fromkeys(checks)),

@@ -124,8 +124,8 @@ def _plan(session: Session, path: Path, kind: FleetKind) -> None:
     async def work() -> FleetPlan:
         async with connect(session, changes=True, dry_run=True) as connection:
             works = FleetWork(path, file, connection)
-            fleet = await works.fleet(kind)
             with session.output.watch() as observer:
+                fleet = await reading(works.fleet(kind, observer=observer))
                 return await reading(plan_fleet(fleet, works.plan, observer=observer))
 
     planned = session.run(work())
@@ -138,7 +138,8 @@ def _run(session: Session, path: Path, kind: FleetKind, options: FleetOptions) -
     async def work() -> FleetReport:
         async with connect(session, changes=True) as connection:
             works = FleetWork(path, file, connection)
-            fleet = await works.fleet(kind)
+            with session.output.watch() as observer:
+                fleet = await works.fleet(kind, is_anew=options.is_anew, observer=observer)
             _ask(session, connection, fleet, file)
             with session.output.watch() as observer:
                 return await run_fleet(fleet, works.space, works.work, options, observer=observer)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from juno_snap.errors import InputError
+from juno_snap.errors import ConfigError, InputError
 from juno_snap.flow.fleet import Fleet, Member, wave_sizes
+from juno_snap.flow.fleet_file import load_fleet_file
 from juno_snap.flow.fleet_gate import FleetStoppedError, Gate
 from juno_snap.ids import Principal
 from juno_snap.pipeline.request import UpgradeRequest
@@ -100,3 +101,32 @@ async def test_a_module_that_was_broken_off_has_neither_ended_nor_failed():
     await gate.enter()
     await gate.leave(is_good=None)
     assert (gate.active, gate.ended, gate.failed) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "module", "key"),
+    [
+        ("src = 'a'\nlatest = true", "", "upgrade"),
+        ("version = '0.1'", "", "upgrade.version"),
+        ("latest = true", "src = 'a'\nversion = '0.1.0'", "modules.0"),
+        ("allow = ['anything']", "", "upgrade.allow.0"),
+    ],
+)
+def test_code_is_said_in_one_way(tmp_path, upgrade, module, key):
+    file = tmp_path / "fleet.toml"
+    file.write_text(
+        f"[fleet]\nname = 'a'\n[upgrade]\n{upgrade}\n[[modules]]\nmodule = 'm'\n{module}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_fleet_file(file)
+    assert (caught.value.key, caught.value.source) == (key, str(file))
+
+
+def test_latest_and_the_release_that_was_asked_for_make_a_fleet_another_one():
+    asked = replace(MEMBERS[0], release="latest")
+    fleet = replace(FLEET, members=(asked, *MEMBERS[1:]))
+    other = replace(fleet, members=(replace(asked, release="0.1.0"), *MEMBERS[1:]))
+    assert len({FLEET.digest(), fleet.digest(), other.digest()}) == 3
+    refused = replace(asked, refusal=InputError("not now", value="m"))
+    assert replace(fleet, members=(refused, *MEMBERS[1:])).digest() == fleet.digest()
