@@ -181,6 +181,7 @@ def roll_back_under_kills(world, capsys, *, modules, kills, most, seed):
     assert killed >= kills // 2
 
 
+@pytest.mark.proves("A9", "B8")
 def test_a_killed_fleet_takes_each_module_of_a_wave_back_once(world, capsys):
     roll_back_under_kills(world, capsys, modules=4, kills=2, most=12, seed=7)
 
@@ -191,10 +192,12 @@ def test_thirty_modules_go_back_with_a_fleet_that_is_killed_ten_times(world, cap
     roll_back_under_kills(world, capsys, modules=30, kills=10, most=24, seed=seed)
 
 
+@pytest.mark.proves("A2", "A9", "B4", "B8")
 def test_a_killed_fleet_upgrades_each_module_once(world, capsys):
     upgrade_under_kills(world, capsys, modules=6, kills=3, most=14, seed=5)
 
 
+@pytest.mark.proves("A2", "A9", "B8", "B9")
 def test_a_killed_fleet_backs_each_module_up_once(world, capsys):
     back_up_under_kills(world, capsys, modules=6, kills=3, most=20, seed=6)
 
@@ -251,6 +254,7 @@ def test_a_wave_does_not_go_back_while_an_upgrade_of_it_is_cut(world):
     assert (report["outcomes"], world.done("install_code")) == ({"upgraded": 3}, [1, 1, 1])
 
 
+@pytest.mark.proves("B6")
 def test_a_second_run_is_refused_until_the_first_one_is_dead(world):
     world.make(3)
     file = write_fleet(

@@ -56,6 +56,7 @@ def test_a_fleet_is_planned_in_waves_and_nothing_changes(cli, cli_log, shops):
     assert (back.code, back.error["code"]) == (NOT_FOUND, "no-such-fleet")
 
 
+@pytest.mark.proves("A8")
 def test_a_fleet_is_upgraded_wave_by_wave(cli, cli_log, shops):
     file = write_fleet(cli, names(shops), head="concurrency = 3", waves="canary = 1", upgrade=V2)
     before = log_length(cli_log)
