@@ -8,12 +8,14 @@ import pytest
 
 from juno_snap.flow.space import FlowSpace
 from juno_snap.replica.options import ReplicaOptions
+from juno_snap.replica.samples import sample
 from juno_snap.replica.server import run_replica
 from tests.chance import Chance
 from tests.integration.backup_world import log_length
 from tests.integration.cli_world import ask, documents, juno_snap, refuse, write_sample
 from tests.integration.fleet_world import done_to, make_modules, write_fleet
 from tests.integration.flow_world import start, until
+from tests.juno.cdn import running_cdn
 
 LOCKED, REFUSED, FAILED = 3, 5, 16
 V2 = 'src = "document_store_v2.wasm"'
@@ -233,6 +235,29 @@ def test_a_bad_release_stops_a_killed_fleet_and_all_go_back(world):
     for module in world.modules:
         status = ask("status", "--module", module)
         assert (status["version"], status["status"]) == ("0.1.0", "running")
+
+
+def test_a_killed_fleet_goes_on_with_the_release_that_was_the_newest_when_it_began(
+    world, monkeypatch
+):
+    world.make(3)
+    file = write_fleet(world.folder, world.modules, head="concurrency = 1", upgrade="latest = true")
+    with running_cdn() as cdn:
+        monkeypatch.setenv("JUNO_SNAP_RELEASES_URL", cdn.files)
+        monkeypatch.setenv("JUNO_SNAP_RELEASES_CHECKSUMS_URL", cdn.checksums)
+        for version in (1, 2):
+            cdn.publish("satellite", f"0.{version}.0", sample(f"document_store_v{version}"))
+        process = start("fleet", "apply", file, "--json")
+        until(lambda: world.done("stop_canister")[1] > 0)
+        process.kill()
+        process.communicate()
+        cdn.publish("satellite", "0.3.0", sample("document_store_v3"))
+        report = ask("fleet", "apply", file)["fleet"]
+        assert len(cdn.asked(".wasm.gz")) == 1
+    assert (report["outcomes"], world.done("install_code")) == ({"upgraded": 3}, [1, 1, 1])
+    for module in world.modules:
+        status = ask("status", "--module", module)
+        assert (status["version"], status["status"]) == ("0.2.0", "running")
 
 
 def test_a_wave_does_not_go_back_while_an_upgrade_of_it_is_cut(world):

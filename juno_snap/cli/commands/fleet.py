@@ -57,7 +57,7 @@ def apply(common: CommonOptions, change: ChangeOptions, path: File, new: New = F
     """
     session = Session(common)
     if change.dry_run:
-        _plan(session, path, "upgrade")
+        _plan(session, path, "upgrade", is_anew=new)
     else:
         _run(session, path, "upgrade", FleetOptions(is_anew=new))
 
@@ -118,14 +118,14 @@ def status(common: CommonOptions, path: File, kind: Kind = None) -> None:
     session.output.show({"fleet": report.to_json()}, lambda: report_table(report))
 
 
-def _plan(session: Session, path: Path, kind: FleetKind) -> None:
+def _plan(session: Session, path: Path, kind: FleetKind, *, is_anew: bool = False) -> None:
     file = load_fleet_file(path)
 
     async def work() -> FleetPlan:
         async with connect(session, changes=True, dry_run=True) as connection:
             works = FleetWork(path, file, connection)
             with session.output.watch() as observer:
-                fleet = await reading(works.fleet(kind, observer=observer))
+                fleet = await reading(works.fleet(kind, is_anew=is_anew, observer=observer))
                 return await reading(plan_fleet(fleet, works.plan, observer=observer))
 
     planned = session.run(work())
