@@ -22,6 +22,10 @@ DER_PREFIX: Final = bytes.fromhex(
 KEYS_REMEMBERED: Final = 16
 """Decompressed public keys: a network's root key and the subnets in use."""
 
+SIGNATURES_REMEMBERED: Final = 16
+"""What was found out of the last signatures: calls of one round have one certified state, and so
+one signature."""
+
 
 def public_key_to_der(key: bytes) -> bytes:
     """The DER form, 133 bytes, of a compressed key of 96 bytes."""
@@ -41,6 +45,7 @@ def der_to_public_key(der: bytes) -> bytes:
     return der[len(DER_PREFIX) :]
 
 
+@lru_cache(maxsize=SIGNATURES_REMEMBERED)
 def verify(public_key: bytes, signature: bytes, message: bytes) -> bool:
     """Whether the key (96 bytes) made ``signature`` (48 bytes) over ``message``.
 
