@@ -8,6 +8,8 @@ Decisions:
   id, which is the hash of all that was in it, the data too. So what was certified is there. What is
   read back nevertheless: all metadata, all of the module, and of each memory eight slices spread
   over it. Where a snapshot is to be given up for the new one, everything is.
+* What is read back is sent first, and read as soon as it is there, while the rest still travels:
+  otherwise reading it would take a round of its own.
 * The call that makes the snapshot takes a slot each time it runs: it is written down with its
   signed bytes before it is sent, and sent again as it is by whoever goes on.
 * A snapshot is noted in the journal as ``upload`` until it was read back, then as a person's.
@@ -15,8 +17,9 @@ Decisions:
 
 import asyncio
 import hashlib
+import itertools
 import zlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -121,9 +124,12 @@ class Upload:
         if self.progress.is_complete:
             return snapshot
         self._note(SnapshotNote(id=snapshot, purpose="upload"))
+        arrived = {each: asyncio.Event() for each, _ in self.survey.slices}
+        chunks = {each: asyncio.Event() for each in self.backup.chunks}
         with ThreadPoolExecutor(max_workers=1) as thread:
-            await in_window(self.workspace.client.agent, self._jobs(snapshot, thread))
-        await self._read_back(snapshot)
+            sending = self._sending(snapshot, thread, arrived, chunks)
+            jobs = itertools.chain(sending, self._reading_back(snapshot, arrived, chunks))
+            await in_window(self.workspace.client.agent, jobs)
         self._note(SnapshotNote(id=snapshot, purpose="user"))
         self.progress.complete()
         return snapshot
@@ -182,42 +188,46 @@ class Upload:
                     return each.id
         return None
 
-    def _jobs(self, snapshot: SnapshotId, thread: Executor) -> Iterator[Job]:
+    def _sending(
+        self,
+        snapshot: SnapshotId,
+        thread: Executor,
+        arrived: Mapping[Slice, asyncio.Event],
+        chunks: Mapping[bytes, asyncio.Event],
+    ) -> Iterator[Job]:
+        """A call for each piece that the network has not; ``arrived`` is set where it has."""
         sent = self.progress.sent()
-        total_bytes = self.survey.data_bytes
-        done_bytes = sum(
-            each.size for each, crc in self.survey.slices if sent[each.part].get(each.offset) == crc
-        )
+        crcs = dict(self.survey.slices)
+        there = {each for each, crc in crcs.items() if sent[each.part].get(each.offset) == crc}
+        done_bytes = 0
 
-        def tell(more_bytes: int) -> None:
+        def tell(pieces: Iterable[Slice]) -> None:
             nonlocal done_bytes
-            done_bytes += more_bytes
+            for each in pieces:
+                arrived[each].set()
+                done_bytes += each.size
+            total_bytes = self.survey.data_bytes
             self.observer(BytesMoved(what="upload", done_bytes=done_bytes, total_bytes=total_bytes))
 
-        def sending(piece: Slice, crc: int) -> Job:
-            async def job() -> None:
-                await self._persistently(
-                    lambda: self._send(thread, lambda: self._slice_call(snapshot, piece, crc))
-                )
-                self.progress.note_sent(piece.part, piece.offset, crc)
-                tell(piece.size)
+        async def send(piece: Slice, crc: int) -> None:
+            await self._persistently(
+                lambda: self._send(thread, lambda: self._slice_call(snapshot, piece, crc))
+            )
+            self.progress.note_sent(piece.part, piece.offset, crc)
+            tell([piece])
 
-            return job
+        async def send_chunk(chunk_hash: bytes) -> None:
+            await self._persistently(
+                lambda: self._send(thread, lambda: self._chunk_call(snapshot, chunk_hash))
+            )
+            chunks[chunk_hash].set()
 
-        def sending_chunk(chunk_hash: bytes) -> Job:
-            async def job() -> None:
-                await self._persistently(
-                    lambda: self._send(thread, lambda: self._chunk_call(snapshot, chunk_hash))
-                )
-
-            return job
-
-        tell(0)
+        tell(there)
         for chunk_hash in self.backup.chunks:
-            yield sending_chunk(chunk_hash)
-        for piece, crc in self.survey.slices:
-            if sent[piece.part].get(piece.offset) != crc:
-                yield sending(piece, crc)
+            yield partial(send_chunk, chunk_hash)
+        read_back = frozenset(self._pieces_to_read())
+        for piece in sorted(crcs.keys() - there, key=lambda each: _place(each, read_back)):
+            yield partial(send, piece, crcs[piece])
 
     def _slice_call(self, snapshot: SnapshotId, piece: Slice, crc: int) -> ManagementCall:
         data = self.backup.read(piece.part, piece.offset, piece.size)
@@ -237,12 +247,20 @@ class Upload:
         prepared = await loop.run_in_executor(thread, lambda: client.prepare(make()))
         return await client.agent.submit(prepared)
 
-    async def _read_back(self, snapshot: SnapshotId) -> None:
+    def _reading_back(
+        self,
+        snapshot: SnapshotId,
+        arrived: Mapping[Slice, asyncio.Event],
+        chunks: Mapping[bytes, asyncio.Event],
+    ) -> Iterator[Job]:
+        """A call for each piece to be read back, which waits until the piece is there."""
         client = self.workspace.client
         pieces = tuple(self._pieces_to_read())
         total_bytes, done_bytes = sum(each.size for each in pieces), 0
 
         async def read_metadata() -> None:
+            for chunk in chunks.values():
+                await chunk.wait()
             there = described(
                 await self._persistently(
                     lambda: client.read_canister_snapshot_metadata(self.module, snapshot)
@@ -253,6 +271,8 @@ class Upload:
 
         async def read(piece: Slice) -> None:
             nonlocal done_bytes
+            if piece in arrived:  # zeros are not sent
+                await arrived[piece].wait()
             data = await self._persistently(
                 lambda: client.read_canister_snapshot_data(
                     self.module,
@@ -268,7 +288,9 @@ class Upload:
             told = BytesMoved(what="read back", done_bytes=done_bytes, total_bytes=total_bytes)
             self.observer(told)
 
-        await in_window(client.agent, [read_metadata, *(partial(read, each) for each in pieces)])
+        yield read_metadata
+        for piece in pieces:
+            yield partial(read, piece)
 
     def _pieces_to_read(self) -> Iterator[Slice]:
         for part in PARTS:
@@ -285,6 +307,11 @@ class Upload:
 
     def _note(self, note: SnapshotNote) -> None:
         self.workspace.journal.note(self.workspace.root_key, self.module, note)
+
+
+def _place(piece: Slice, read_back: Container[Slice]) -> tuple[bool, int, int]:
+    """Where a slice comes among those that are sent."""
+    return piece not in read_back, PARTS.index(piece.part), piece.offset
 
 
 def _differs(snapshot: SnapshotId, problem: str) -> JunoSnapError:
