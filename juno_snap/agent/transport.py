@@ -30,7 +30,7 @@ CONNECTIONS_MAX: Final = 50
 POOLS: Final = 10
 """Among which the connections are: for each request a pool looks at all that it has."""
 
-PIECE_BYTES: Final = 256 * 1024
+PIECE_BYTES: Final = 128 * 1024
 """Of a body that is handed to the socket at a time: what it does not take at once is copied."""
 
 UNREACHABLE: Final = "unreachable"

@@ -11,7 +11,7 @@ from typing import Final, final
 
 from juno_snap.backup.reader import Backup
 from juno_snap.backup.verify import verify_backup
-from juno_snap.errors import InputError, NotFoundError
+from juno_snap.errors import NotFoundError
 from juno_snap.events import Notice, Observer, ignore_events
 from juno_snap.ids import Principal, SnapshotId
 from juno_snap.pipeline.backup_restore_plan import (
@@ -28,10 +28,11 @@ from juno_snap.pipeline.report import SCHEMA, Json, RestoreReport
 from juno_snap.pipeline.request import STOP_TIMEOUT_SECONDS
 from juno_snap.pipeline.resolve import oldest_spare, resolve_snapshot
 from juno_snap.pipeline.restore import prepare_restore, restore_digest, run_restore
+from juno_snap.pipeline.snapshot_content import code_of
 from juno_snap.pipeline.snapshots import check_may_go, delete_snapshots
 from juno_snap.pipeline.upload import Survey, Upload, survey
 from juno_snap.pipeline.upload_progress import UploadProgress
-from juno_snap.pipeline.wasm_file import check_wasm
+from juno_snap.pipeline.wasm_file import WasmFile
 from juno_snap.pipeline.workspace import Workspace
 
 HISTORY_READ: Final = 20
@@ -145,11 +146,13 @@ async def prepare_upload(
     seen, _ = await observe_as_step(workspace, module, observer=observer)
     uploaded = _still_there(seen, progress)
     replaced = _replaced(seen, request, uploaded)
+    code = code_of(backup)
     outline = plan_backup_restore(
         seen,
         backup,
         found,
-        kind=_kind(backup),
+        kind=_kind(code),
+        saved_globals=None if code is None else code.saved_globals,
         replaced=replaced,
         uploaded=uploaded,
         loads=request.loads,
@@ -276,12 +279,7 @@ def _replaced(
     return found.id
 
 
-def _kind(backup: Backup) -> str | None:
+def _kind(code: WasmFile | None) -> str | None:
     """The package name in the backup's code."""
-    size = backup.size("wasm_module")
-    try:
-        wasm = check_wasm(backup.read("wasm_module", 0, size), name=str(backup.path))
-    except InputError:
-        return None  # whether it is code the network says
-    package = juno_module_of(wasm).package
+    package = None if code is None else juno_module_of(code).package
     return package.name if package else None

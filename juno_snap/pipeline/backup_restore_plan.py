@@ -23,6 +23,7 @@ from juno_snap.pipeline.costs import (
 from juno_snap.pipeline.observe import Observation
 from juno_snap.pipeline.plan_parts import OBSERVE, Outline, PlannedStep, Refusal, Remark
 from juno_snap.pipeline.upload import SAMPLED_SLICES, Survey
+from juno_snap.pipeline.wasm_globals import SavedGlobal, globals_problem
 from juno_snap.units import CHUNK_MAX_BYTES, SNAPSHOTS_MAX
 
 LOAD_CALLS: Final = 5
@@ -37,6 +38,7 @@ def plan_backup_restore(
     survey: Survey,
     *,
     kind: str | None,
+    saved_globals: tuple[SavedGlobal, ...] | None,
     replaced: SnapshotId | None,
     uploaded: SnapshotId | None,
     loads: bool,
@@ -47,11 +49,15 @@ def plan_backup_restore(
 ) -> Outline:
     """How ``backup`` gets into the module that was ``seen``, or why it does not.
 
-    ``kind`` is the package name of the backup's code, ``uploaded`` the snapshot of an upload that
-    was begun before.
+    ``kind`` is the package name of the backup's code, ``saved_globals`` what its code has of them,
+    ``uploaded`` the snapshot of an upload that was begun before.
     """
     cycles = _estimate(seen, backup, survey, uploaded=uploaded, loads=loads, costs=costs)
-    answered = [*_kind_refusals(seen, kind), *_cost_refusals(cycles, uploaded)]
+    answered = [
+        *_kind_refusals(seen, kind),
+        *_globals_refusals(backup, saved_globals),
+        *_cost_refusals(cycles, uploaded),
+    ]
     slots = _slot_refusals(
         seen, replaced=replaced, uploaded=uploaded, loads=loads, may_discard=may_discard
     )
@@ -111,6 +117,15 @@ def _kind_refusals(seen: Observation, kind: str | None) -> Iterator[Refusal]:
             text=f"the backup is of {kind}, and the module runs {there}",
             flags=FORCE,
         )
+
+
+def _globals_refusals(
+    backup: Backup, saved_globals: tuple[SavedGlobal, ...] | None
+) -> Iterator[Refusal]:
+    problem = globals_problem(backup.description.metadata.globals, saved_globals)
+    if problem is not None:
+        text = f"the network would not load it: {problem}"
+        yield Refusal(code="globals-differ", text=text, flags=FORCE)
 
 
 def _cost_refusals(cycles: CyclesEstimate, uploaded: SnapshotId | None) -> Iterator[Refusal]:

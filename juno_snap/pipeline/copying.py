@@ -17,7 +17,8 @@ from juno_snap.management.types import (
     DefiniteSettings,
     SnapshotUpload,
 )
-from juno_snap.pipeline.snapshot_content import upload_of
+from juno_snap.pipeline.snapshot_content import code_of, upload_of
+from juno_snap.pipeline.wasm_globals import globals_problem
 from juno_snap.pipeline.window import Job, in_window
 
 CALLS_AT_ONCE: Final = 8
@@ -76,8 +77,12 @@ async def make_copy(
         await client.load_canister_snapshot(module, snapshot)
         await client.delete_canister_snapshot(module, snapshot)
     except RejectedError as error:
+        code = code_of(backup)
+        saved = None if code is None else code.saved_globals
+        problem = globals_problem(backup.description.metadata.globals, saved)
+        why = error.message if problem is None else f"{problem} ({error.message})"
         raise PreconditionError(
-            f"the local replica cannot take over this snapshot of {module}: {error.message}",
+            f"the local replica cannot take over this snapshot of {module}: {why}",
             code="not-loadable",
             hint=f"verify the backup with: juno-snap backup verify {backup.path}",
         ) from error

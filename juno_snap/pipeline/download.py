@@ -13,9 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import final
 
-from juno_snap.backup.layout import Slice
+from juno_snap.backup.layout import METADATA, Slice
 from juno_snap.backup.model import Description
 from juno_snap.backup.reader import Backup
+from juno_snap.backup.verify import Finding
 from juno_snap.backup.writer import BackupWriter
 from juno_snap.errors import InputError, NotFoundError, RejectedError
 from juno_snap.events import BytesMoved, Observer, ignore_events
@@ -97,7 +98,7 @@ async def _metadata(
 
 async def differences_to_chain(
     workspace: Workspace, module: Principal, backup: Backup, *, which: str | None = None
-) -> tuple[str, ...]:
+) -> tuple[Finding, ...]:
     """How a backup differs from its snapshot on the network: sizes and metadata, no content.
 
     Raises:
@@ -115,7 +116,10 @@ async def differences_to_chain(
     found = resolve_snapshot(wanted, listed.snapshots, notes=listed.notes, module=module)
     there = await workspace.client.read_canister_snapshot_metadata(module, found.id)
     ours = backup.description.metadata
-    return tuple(differences(described(there), ours, is_copy=False))
+    return tuple(
+        Finding(file=backup.parts[each.part] if each.part else METADATA, problem=each.text)
+        for each in differences(described(there), ours, is_copy=False)
+    )
 
 
 @final

@@ -8,7 +8,7 @@ Decisions:
   id, which is the hash of all that was in it, the data too. So what was certified is there. What is
   read back nevertheless: all metadata, all of the module, and of each memory eight slices spread
   over it. Where a snapshot is to be given up for the new one, everything is.
-* What is read back is sent first, and read as soon as it is there, while the rest still travels:
+* Such a sample is sent first, and read as soon as it is there, while the rest still travels:
   otherwise reading it would take a round of its own.
 * The call that makes the snapshot takes a slot each time it runs: it is written down with its
   signed bytes before it is sent, and sent again as it is by whoever goes on.
@@ -127,8 +127,13 @@ class Upload:
         arrived = {each: asyncio.Event() for each, _ in self.survey.slices}
         chunks = {each: asyncio.Event() for each in self.backup.chunks}
         with ThreadPoolExecutor(max_workers=1) as thread:
-            sending = self._sending(snapshot, thread, arrived, chunks)
-            jobs = itertools.chain(sending, self._reading_back(snapshot, arrived, chunks))
+            jobs = self._sending(snapshot, thread, arrived, chunks)
+            reading_back = self._reading_back(snapshot, arrived, chunks)
+            if self.reads_all_back:  # as it is in the end
+                await in_window(self.workspace.client.agent, jobs)
+                jobs = reading_back
+            else:
+                jobs = itertools.chain(jobs, reading_back)
             await in_window(self.workspace.client.agent, jobs)
         self._note(SnapshotNote(id=snapshot, purpose="user"))
         self.progress.complete()
@@ -180,9 +185,9 @@ class Upload:
                 there = await client.read_canister_snapshot_metadata(self.module, each.id)
                 is_uploaded = there.source == "metadata_upload"
                 others = [
-                    text
-                    for text in differences(described(there), ours, is_copy=True)
-                    if "stored chunks" not in text
+                    each
+                    for each in differences(described(there), ours, is_copy=True)
+                    if not each.is_of_chunks
                 ]
                 if is_uploaded and not others:
                     return each.id
@@ -266,8 +271,8 @@ class Upload:
                     lambda: client.read_canister_snapshot_metadata(self.module, snapshot)
                 )
             )
-            for text in differences(there, self.backup.description.metadata, is_copy=True):
-                raise _differs(snapshot, text)
+            for each in differences(there, self.backup.description.metadata, is_copy=True):
+                raise _differs(snapshot, each.text)
 
         async def read(piece: Slice) -> None:
             nonlocal done_bytes

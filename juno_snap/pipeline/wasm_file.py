@@ -13,6 +13,7 @@ from typing import Final, final
 
 from juno_snap.errors import InputError
 from juno_snap.files import read_file
+from juno_snap.pipeline.wasm_globals import SavedGlobal, saved_globals
 from juno_snap.units import CHUNK_MAX_BYTES, KIB, MIB, WASM_PAGE_BYTES
 
 WASM_MAX_BYTES: Final = 100 * MIB
@@ -29,15 +30,17 @@ HEADER_BYTES: Final = len(WASM_MAGIC) + len(WASM_VERSION)
 
 CUSTOM_SECTION: Final = 0
 MEMORY_SECTION: Final = 5
+GLOBAL_SECTION: Final = 6
 EXPORT_SECTION: Final = 7
 FUNCTION_EXPORT: Final = 0
+GLOBAL_EXPORT: Final = 3
 MEMORY64_FLAG: Final = 0x04
 """Bit of a memory's limits. Source: WebAssembly memory64 proposal, binary format."""
 
 LEB128_U32_MAX_BYTES: Final = 5
 LEB128_MORE: Final = 0x80
 
-ENTRY_PREFIX: Final = b"canister_"
+ENTRY_PREFIX: Final = "canister_"
 """What the name of an export begins with that the network calls.
 
 Source: interface specification, "Entry points".
@@ -86,6 +89,8 @@ class WasmFile:
     """Content by full name, such as ``icp:public juno:package``; empty where it is long."""
     entry_points: frozenset[str] = field(repr=False)
     """Names of exported functions that the network calls, such as ``canister_query count``."""
+    saved_globals: tuple[SavedGlobal, ...] | None = field(default=None, repr=False)
+    """Those that a snapshot has, in its order; None: not understood."""
 
     @property
     def size_bytes(self) -> int:
@@ -138,6 +143,7 @@ def check_wasm(data: bytes, *, name: str) -> WasmFile:
         heap_min_bytes=found.heap_min_bytes,
         custom_sections=found.custom,
         entry_points=frozenset(found.entry_points),
+        saved_globals=saved_globals(found.globals, found.exported_globals),
     )
 
 
@@ -233,6 +239,8 @@ class _Sections:
     is_memory64: bool = False
     heap_min_bytes: int = 0
     entry_points: set[str] = field(default_factory=set)
+    globals: bytes = b""
+    exported_globals: list[tuple[int, str]] = field(default_factory=list)
 
 
 def _read_sections(source: _Source) -> _Sections:
@@ -247,8 +255,10 @@ def _read_sections(source: _Source) -> _Sections:
             memories = source.read(size, "its memory section")
             found.is_memory64 = size > 1 and bool(memories[1] & MEMORY64_FLAG)
             found.heap_min_bytes = _first_minimum(memories) * WASM_PAGE_BYTES
+        elif section == GLOBAL_SECTION and size <= KEPT_SECTION_MAX_BYTES:
+            found.globals = source.read(size, "its global section")
         elif section == EXPORT_SECTION:
-            found.entry_points |= _read_entry_points(source, size)
+            _read_exports(source, size, found)
         else:
             for _piece in source.skip(size, f"section {section}"):
                 pass
@@ -269,13 +279,12 @@ def _first_minimum(memories: bytes) -> int:
     return value
 
 
-def _read_entry_points(source: _Source, size: int) -> set[str]:
-    """Of the functions in an export section those that the network calls.
+def _read_exports(source: _Source, size: int, found: _Sections) -> None:
+    """Of the functions in an export section keep those that the network calls, and the globals.
 
     Source: WebAssembly core specification, "Export Section": name, kind and number of each.
     """
     end = source.taken_bytes + size
-    found: set[str] = set()
     for _ in range(source.read_u32()):
         length = source.read_u32()
         if source.taken_bytes + length > end:
@@ -285,13 +294,15 @@ def _read_entry_points(source: _Source, size: int) -> set[str]:
         for piece in source.skip(length, "the name of an export"):
             kept += piece if length <= ENTRY_NAME_MAX_BYTES else b""
         kind = source.read(1, "an export")[0]
-        source.read_u32()
-        if kind == FUNCTION_EXPORT and kept.startswith(ENTRY_PREFIX):
-            found.add(kept.decode("utf-8", errors="replace"))
+        index = source.read_u32()
+        name = kept.decode("utf-8", errors="replace")
+        if kind == FUNCTION_EXPORT and name.startswith(ENTRY_PREFIX):
+            found.entry_points.add(name)
+        elif kind == GLOBAL_EXPORT:
+            found.exported_globals.append((index, name))
     if source.taken_bytes != end:
         problem = "has an export section with a wrong length"
         raise _refused(source.name, problem, code="wasm-damaged")
-    return found
 
 
 def _read_custom_section(source: _Source, size: int) -> tuple[str, bytes]:

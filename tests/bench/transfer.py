@@ -69,6 +69,8 @@ class Taken:
     peak_bytes: int
     in_flight: int = 0
     """Calls under way at a time, at most."""
+    rounds: int = 0
+    """That executed any of its calls."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +147,11 @@ class Tools:
             seconds = time.monotonic() - began
             said.seek(0)
             assert process.returncode == 0, said.read()
-        return Taken(seconds=seconds, peak_bytes=peak, in_flight=most_in_flight(log, passed))
+        calls = calls_in(log, passed)
+        rounds = len({each["round"] for each in calls})
+        return Taken(
+            seconds=seconds, peak_bytes=peak, in_flight=most_in_flight(calls), rounds=rounds
+        )
 
 
 def watched(process):
@@ -165,13 +171,17 @@ def watched(process):
     return peak
 
 
-def most_in_flight(log, passed):
-    """How many calls were under way at the same time, going by the request log from ``passed``."""
+def calls_in(log, passed):
+    """What the request log says of calls from ``passed``."""
     if not log.exists():
-        return 0
+        return []
     with log.open("rb") as file:
         file.seek(passed)
-        calls = [line for line in map(json.loads, file) if line["kind"] == "call"]
+        return [line for line in map(json.loads, file) if line["kind"] == "call"]
+
+
+def most_in_flight(calls):
+    """How many calls were under way at the same time."""
     begins = [(each["at_ns"], 1) for each in calls]
     ends = [(each["at_ns"] + each["duration_ms"] * NS_PER_MS, -1) for each in calls]
     return max(itertools.accumulate(step for _, step in sorted(begins + ends)), default=0)
@@ -180,7 +190,7 @@ def most_in_flight(log, passed):
 def row(what, taken):
     return (
         f"{what:<24} {taken.seconds:7.2f} s {taken.peak_bytes / MEGABYTE:7.0f} MB "
-        f"{taken.in_flight:4} calls at a time\n"
+        f"{taken.in_flight:4} calls at a time {taken.rounds:4} rounds\n"
     )
 
 

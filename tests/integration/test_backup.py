@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from juno_snap.backup.layout import MANIFEST
+from juno_snap.backup.layout import MANIFEST, METADATA
 from juno_snap.backup.reader import open_backup
+from juno_snap.replica.runtime import wasm_from_text
+from juno_snap.units import WASM_PAGE_BYTES
 from tests.integration.backup_world import (
     READS,
     backed_up,
@@ -30,6 +32,7 @@ def store(cli):
     return create_store(cli)
 
 
+OTHER = '(module (memory 3) (global (export "five") i64 (i64.const 5)))'
 RESET = ("--reset", "--discard-configuration", "--no-snapshot")
 
 
@@ -121,6 +124,29 @@ def test_an_upload_gives_the_old_one_up_only_after_reading_all_of_the_new_one(cl
     assert last_sent < methods.index("read_canister_snapshot_data")
 
 
+def shown_times(module, *which):
+    taken_at = {each["id"]: each["taken_at"] for each in snapshots_of(module)}
+    return [taken_at[each] for each in which]
+
+
+def compared(name, there, here):
+    return f"{name} is {there} on the network and {here} in the backup"
+
+
+def test_sizes_and_globals_that_differ_from_the_network_are_named(cli, store):
+    backed_up(store, cli / "copy")
+    (cli / "other.wasm").write_bytes(wasm_from_text(OTHER))
+    ask("upgrade", "--module", store, "-s", "other.wasm", *RESET, "--yes", "--allow-role-change")
+    other = ask("snapshot", "create", "--module", store)["snapshot"]["id"]
+    words = ("backup", "verify", cli / "copy", "--against-chain", "--snapshot", other)
+    findings = refuse(*words).document["verification"]["findings"]
+    problems = {each["file"]: each["problem"] for each in findings}
+    size = open_backup(cli / "copy").size("wasm_memory")
+    there, here = f"{3 * WASM_PAGE_BYTES} bytes", f"{size} bytes"
+    assert problems["wasm_memory.bin"] == compared("wasm_memory_size", there, here)
+    assert any("global 0 is i64 5 on the network and " in each["problem"] for each in findings)
+
+
 def test_a_backup_is_compared_with_its_snapshot_on_the_network(cli, store):
     made = backed_up(store, cli / "copy")
     words = ("backup", "verify", cli / "copy", "--against-chain")
@@ -128,8 +154,12 @@ def test_a_backup_is_compared_with_its_snapshot_on_the_network(cli, store):
     ask("module", "call", "set_document", '("c", "later")', "--module", store)
     other = ask("snapshot", "create", "--module", store)["snapshot"]["id"]
     ran = refuse(*words, "--snapshot", other)
-    assert (ran.code, ran.error["code"]) == (14, "backup-damaged")
-    assert "on the network" in ran.document["verification"]["findings"][0]["problem"]
+    assert (ran.code, ran.error["code"]) == (14, "backup-differs")
+    assert "is sound, but not what the network has" in ran.error["message"]
+    findings = ran.document["verification"]["findings"]
+    there, here = shown_times(store, other, made["snapshot"])
+    assert {"file": METADATA, "problem": compared("taken_at_timestamp", there, here)} in findings
+    assert any(each["problem"].startswith("canister_version is ") for each in findings)
     ask("snapshot", "delete", made["snapshot"], "--module", store, "--yes")
     assert refuse(*words).code == 4
 

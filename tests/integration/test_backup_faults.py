@@ -12,7 +12,7 @@ from juno_snap.pipeline.window import IN_FLIGHT_MAX
 from juno_snap.replica.faults import parse_fault
 from juno_snap.replica.options import ReplicaOptions
 from juno_snap.replica.server import run_replica
-from tests.bench.transfer import most_in_flight, take_full
+from tests.bench.transfer import calls_in, most_in_flight, take_full
 from tests.integration.management_world import client_of
 from tests.integration.pipeline_world import at
 
@@ -54,7 +54,7 @@ async def test_a_snapshot_comes_through(tmp_path, method, fault):
         assert copies[0] == copies[1], name
     happened = [json.loads(line).get("faults") for line in log.read_text().splitlines()]
     assert any(happened)
-    assert most_in_flight(log, 0) <= IN_FLIGHT_MAX
+    assert most_in_flight(calls_in(log, 0)) <= IN_FLIGHT_MAX
 
 
 @pytest.mark.parametrize("fault", ["drop-after=1", "http-after=503x2", "late=300msx1"])

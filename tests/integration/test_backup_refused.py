@@ -1,5 +1,6 @@
 """What a backup, or a module that is to get one, may be like: each is refused, and nothing done."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,15 @@ from tests.integration.backup_world import (
     log_length,
     snapshots_of,
 )
-from tests.integration.cli_world import ask, child_command, create_store, look, refuse, run_child
+from tests.integration.cli_world import (
+    ask,
+    child_command,
+    create_store,
+    look,
+    refuse,
+    run_child,
+    write_sample,
+)
 
 ORBITER = r"""
 (module
@@ -47,6 +56,36 @@ def refused_restore(copy, module, log, *words):
     assert look(module) == before
     assert set(methods) <= READS
     return ran, methods
+
+
+def without_digests(copy, **changes):
+    """The backup as icp has it, where nothing protects the metadata, with these changes in them."""
+    other = copy.with_name(f"{copy.name}-icp")
+    ask("backup", "convert", copy, other, "--format", "icp")
+    said = json.loads((other / METADATA).read_bytes())
+    (other / METADATA).write_text(json.dumps(said | changes), encoding="utf-8")
+    return other
+
+
+def test_a_global_that_the_code_has_otherwise_is_named_before_anything_is_sent(cli, cli_log, store):
+    backed_up(store, cli / "copy")
+    saved = json.loads((cli / "copy" / METADATA).read_bytes())["globals"]
+    place = next(n for n, each in enumerate(saved) if "i32" in each)
+    said = f"global {place} is i64 77 in the metadata of the backup and i32 (its global "
+    copy = without_digests(cli / "copy", globals=[*saved[:place], {"i64": 77}, *saved[place + 1 :]])
+    ran, _ = refused_restore(copy, store, cli_log)
+    assert (ran.code, ran.error["code"]) == (5, "globals-differ")
+    assert said in ran.error["message"]
+    write_sample(cli, "document_store_v2")
+    rehearsed = refuse(
+        "rehearse", "-s", "document_store_v2.wasm", "--backup", copy, "--module", store
+    )
+    assert rehearsed.error["code"] == "not-loadable"
+    assert said in rehearsed.error["message"]
+    assert (
+        "globals of canister module and snapshot metadata do not match"
+        in (rehearsed.error["message"])
+    )
 
 
 def test_one_flipped_bit_is_found_and_stops_a_restore_before_the_first_call(cli, cli_log, store):

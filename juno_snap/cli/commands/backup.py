@@ -13,7 +13,6 @@ from rich.console import Group, RenderableType
 
 from juno_snap.backup.catalogue import Entry, Pruning, list_backups, plan_pruning, prune
 from juno_snap.backup.convert import convert_backup
-from juno_snap.backup.layout import METADATA
 from juno_snap.backup.model import Description
 from juno_snap.backup.reader import Backup
 from juno_snap.backup.retention import Rules
@@ -22,6 +21,7 @@ from juno_snap.cli.commands import backup_copy, backup_network
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import facts, listing, moment, size
+from juno_snap.errors import BackupError
 from juno_snap.ids import SnapshotId
 from juno_snap.pipeline.backup_create import BACKUPS_FOLDER
 from juno_snap.pipeline.report import rfc3339
@@ -96,17 +96,31 @@ def verify(
     session = Session(common)
     with session.output.watch() as observer:
         verification = verify_backup(directory, observer=observer)
+    shown, found = verification, tuple[Finding, ...]()
     if chain.against_chain and verification.is_sound:
         found = backup_network.compare_with_chain(
             session, module, verification.backup, chain.snapshot
         )
-        findings = tuple(Finding(file=METADATA, problem=each) for each in found)
-        verification = replace(verification, findings=findings)
+        shown = replace(verification, findings=found)
     session.output.report(
-        {"verification": _verification_json(verification)},
-        lambda: _verification_told(verification),
+        {"verification": _verification_json(shown)},
+        lambda: _verification_told(shown),
     )
     verification.require_sound()
+    _require_same(verification.backup, found)
+
+
+def _require_same(backup: Backup, found: tuple[Finding, ...]) -> None:
+    if found:
+        first, *others = found
+        more = f", and {len(others)} more" if others else ""
+        raise BackupError(
+            f"{backup.path} is sound, but not what the network has: {first.problem}{more}",
+            path=str(backup.path),
+            code="backup-differs",
+            hint="name the snapshot that it is of with --snapshot ID; one that is gone on the "
+            "network cannot be compared",
+        )
 
 
 @group.command("list")

@@ -11,6 +11,7 @@ import typer
 from rich.console import Group, RenderableType
 
 from juno_snap.backup.reader import Backup
+from juno_snap.backup.verify import Finding
 from juno_snap.cli.operations import announce, outline_table, reported
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
 from juno_snap.cli.running import reading
@@ -158,10 +159,10 @@ def upload(
 
 def compare_with_chain(
     session: Session, module: ModuleOptions, backup: Backup, which: str | None
-) -> tuple[str, ...]:
+) -> tuple[Finding, ...]:
     """How a backup differs from its snapshot on the network."""
 
-    async def work() -> tuple[str, ...]:
+    async def work() -> tuple[Finding, ...]:
         async with connect(session, changes=False) as connection:
             choice = await connection.module_or(module, backup.description.module)
             workspace = connection.workspace(choice)
