@@ -20,7 +20,6 @@ from juno_snap.pipeline.backup_restore_plan import (
 )
 from juno_snap.pipeline.conduct import unfinished
 from juno_snap.pipeline.listing import SnapshotList
-from juno_snap.pipeline.new_code import juno_module_of
 from juno_snap.pipeline.observe import Observation, observe_as_step
 from juno_snap.pipeline.plan_parts import Outline
 from juno_snap.pipeline.program import LoadChange, Program
@@ -32,7 +31,6 @@ from juno_snap.pipeline.snapshot_content import code_of
 from juno_snap.pipeline.snapshots import check_may_go, delete_snapshots
 from juno_snap.pipeline.upload import Survey, Upload, survey
 from juno_snap.pipeline.upload_progress import UploadProgress
-from juno_snap.pipeline.wasm_file import WasmFile
 from juno_snap.pipeline.workspace import Workspace
 
 HISTORY_READ: Final = 20
@@ -146,13 +144,11 @@ async def prepare_upload(
     seen, _ = await observe_as_step(workspace, module, observer=observer)
     uploaded = _still_there(seen, progress)
     replaced = _replaced(seen, request, uploaded)
-    code = code_of(backup)
     outline = plan_backup_restore(
         seen,
         backup,
         found,
-        kind=_kind(code),
-        saved_globals=None if code is None else code.saved_globals,
+        code=code_of(backup),
         replaced=replaced,
         uploaded=uploaded,
         loads=request.loads,
@@ -277,9 +273,3 @@ def _replaced(
     listed = SnapshotList(module=seen.module, snapshots=others, notes=seen.notes)
     check_may_go([found.id], listed.notes, force=False)
     return found.id
-
-
-def _kind(code: WasmFile | None) -> str | None:
-    """The package name in the backup's code."""
-    package = None if code is None else juno_module_of(code).package
-    return package.name if package else None

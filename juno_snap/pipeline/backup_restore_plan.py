@@ -20,10 +20,12 @@ from juno_snap.pipeline.costs import (
     freezing_reserve_growth,
     snapshot_size_bytes,
 )
+from juno_snap.pipeline.new_code import juno_module_of
 from juno_snap.pipeline.observe import Observation
 from juno_snap.pipeline.plan_parts import OBSERVE, Outline, PlannedStep, Refusal, Remark
 from juno_snap.pipeline.upload import SAMPLED_SLICES, Survey
-from juno_snap.pipeline.wasm_globals import SavedGlobal, globals_problem
+from juno_snap.pipeline.wasm_file import WasmFile
+from juno_snap.pipeline.wasm_globals import globals_problem
 from juno_snap.units import CHUNK_MAX_BYTES, SNAPSHOTS_MAX
 
 LOAD_CALLS: Final = 5
@@ -37,8 +39,7 @@ def plan_backup_restore(
     backup: Backup,
     survey: Survey,
     *,
-    kind: str | None,
-    saved_globals: tuple[SavedGlobal, ...] | None,
+    code: WasmFile | None,
     replaced: SnapshotId | None,
     uploaded: SnapshotId | None,
     loads: bool,
@@ -49,13 +50,11 @@ def plan_backup_restore(
 ) -> Outline:
     """How ``backup`` gets into the module that was ``seen``, or why it does not.
 
-    ``kind`` is the package name of the backup's code, ``saved_globals`` what its code has of them,
-    ``uploaded`` the snapshot of an upload that was begun before.
+    ``code`` is that of the backup, ``uploaded`` the snapshot of an upload that was begun before.
     """
     cycles = _estimate(seen, backup, survey, uploaded=uploaded, loads=loads, costs=costs)
     answered = [
-        *_kind_refusals(seen, kind),
-        *_globals_refusals(backup, saved_globals),
+        *([] if code is None else _code_refusals(seen, backup, code)),
         *_cost_refusals(cycles, uploaded),
     ]
     slots = _slot_refusals(
@@ -109,20 +108,15 @@ def _size_bytes(metadata: Metadata) -> int:
     return metadata.data_bytes + len(metadata.wasm_chunk_store) * CHUNK_MAX_BYTES
 
 
-def _kind_refusals(seen: Observation, kind: str | None) -> Iterator[Refusal]:
-    there = seen.juno.package.name if seen.juno.package else None
-    if kind is not None and there is not None and kind != there:
+def _code_refusals(seen: Observation, backup: Backup, code: WasmFile) -> Iterator[Refusal]:
+    there, ours = seen.juno.package, juno_module_of(code).package
+    if ours is not None and there is not None and ours.name != there.name:
         yield Refusal(
             code="other-kind",
-            text=f"the backup is of {kind}, and the module runs {there}",
+            text=f"the backup is of {ours.name}, and the module runs {there.name}",
             flags=FORCE,
         )
-
-
-def _globals_refusals(
-    backup: Backup, saved_globals: tuple[SavedGlobal, ...] | None
-) -> Iterator[Refusal]:
-    problem = globals_problem(backup.description.metadata.globals, saved_globals)
+    problem = globals_problem(backup.description.metadata.globals, code.saved_globals)
     if problem is not None:
         text = f"the network would not load it: {problem}"
         yield Refusal(code="globals-differ", text=text, flags=FORCE)
