@@ -56,6 +56,8 @@ OPERATIONS: Final = sql.Table(
     sql.Column("outcome", sql.Text),
     sql.Column("report", sql.Text),
     sql.Column("checksum", sql.BigInteger, nullable=False),
+    sql.Index("operations_of_module", "root_key", "module"),
+    sql.Index("operations_by_outcome", "outcome"),
 )
 """``place`` counts up in the order of beginning; it is the database's and not in the checksum."""
 
