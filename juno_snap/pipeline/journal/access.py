@@ -34,7 +34,6 @@ from juno_snap.pipeline.journal.schema import (
     STEPS,
 )
 
-ADD_ENVELOPE: Final = sql.insert(ENVELOPES)
 ENVELOPE_AT: Final = sql.select(ENVELOPES.c.sealed).where(ENVELOPES.c.place == sql.bindparam("at"))
 
 
@@ -143,8 +142,7 @@ def _sealed(connection: sql.Connection, call: CallRecord) -> tuple[int, bytes] |
     if call.body is None or call.state != OPEN:
         return None
     key, sealed = seal(call.body, call.request_id)
-    place: int = connection.execute(ADD_ENVELOPE, {"sealed": sealed}).lastrowid
-    return place, key
+    return add(connection, ENVELOPES, {"sealed": sealed}), key
 
 
 def _remove_sealed(connection: sql.Connection, calls: Iterable[Found]) -> None:
@@ -191,6 +189,16 @@ def put_note(
         replace(connection, SNAPSHOTS, this, {**old[0], **said})
     else:
         add(connection, SNAPSHOTS, row)
+
+
+def remove_absent(
+    connection: sql.Connection, root_key: bytes, module: Principal, present: Iterable[SnapshotId]
+) -> None:
+    """Forget the snapshots of a module that are not ``present`` any more."""
+    here, kept = is_in(root_key, module), {snapshot.raw for snapshot in present}
+    for row in find(connection, SNAPSHOTS, here):
+        if row["id"] not in kept:
+            remove(connection, SNAPSHOTS, {**here, "id": row["id"]})
 
 
 def is_step(operation: str, number: int) -> Where:

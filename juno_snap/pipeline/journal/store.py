@@ -16,7 +16,7 @@ from typing import Final, Self, final
 
 import sqlalchemy as sql
 
-from juno_snap.database.rows import add, find, remove, replace
+from juno_snap.database.rows import add, find, replace
 from juno_snap.database.sqlite import Database
 from juno_snap.errors import PreconditionError
 from juno_snap.ids import Principal, SnapshotId
@@ -32,6 +32,7 @@ from juno_snap.pipeline.journal.access import (
     operations_of,
     put_calls,
     put_note,
+    remove_absent,
     remove_bodies,
     step_found,
 )
@@ -104,8 +105,17 @@ class Journal:
         """
         self._database.make_ready(reserve_bytes)
 
-    def begin(self, new: NewOperation) -> None:
+    def begin(
+        self,
+        new: NewOperation,
+        *,
+        steps: Sequence[StepRecord] = (),
+        present: Collection[SnapshotId] | None = None,
+    ) -> None:
         """Write down an operation before its first step.
+
+        ``steps`` were taken before, to look at the module: they have ended, and have no calls. Of
+        snapshots that are not among those ``present`` nothing is known any more.
 
         Raises:
             PreconditionError: There is one of that id (``operation-exists``).
@@ -119,6 +129,10 @@ class Journal:
                     hint="run it again",
                 )
             add(connection, OPERATIONS, operation_row(new))
+            for step in steps:
+                add(connection, STEPS, step_row(new.id, step))
+            if present is not None:
+                remove_absent(connection, new.root_key, new.module, present)
 
         self._database.write(work)
 
@@ -304,11 +318,6 @@ class Journal:
         self, root_key: bytes, module: Principal, present: Collection[SnapshotId]
     ) -> None:
         """Forget the snapshots of a module that are not ``present`` any more."""
-        kept = {snapshot.raw for snapshot in present}
-
-        def work(connection: sql.Connection) -> None:
-            for row in find(connection, SNAPSHOTS, is_in(root_key, module)):
-                if row["id"] not in kept:
-                    remove(connection, SNAPSHOTS, {**is_in(root_key, module), "id": row["id"]})
-
-        self._database.write(work)
+        self._database.write(
+            lambda connection: remove_absent(connection, root_key, module, present)
+        )
