@@ -137,11 +137,17 @@ class _Statement:
 
 def _run(connection: sql.Connection, statement: _Statement, values: Row) -> sqlite3.Cursor:
     """Hand a statement to the driver; all that SQLAlchemy adds to that was done once."""
+    known = statement.values
+    ordered = [values[name] if name in values else known[name] for name in statement.names]
+    return run_plainly(connection, statement.text, ordered)
+
+
+def run_plainly(
+    connection: sql.Connection, text: str, values: Sequence[object] = ()
+) -> sqlite3.Cursor:
+    """Hand ``text`` to the driver, inside the transaction of ``connection``."""
     driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # of no known type
-    return driver.execute(
-        statement.text,
-        [values[name] if name in values else statement.values[name] for name in statement.names],
-    )
+    return driver.execute(text, values)
 
 
 def _rows(table: sql.Table, cursor: sqlite3.Cursor) -> list[Row]:

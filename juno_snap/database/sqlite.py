@@ -23,7 +23,7 @@ from sqlalchemy.pool import StaticPool
 
 from juno_snap.database.ballast import Ballast
 from juno_snap.database.refusals import Refusals, place_of
-from juno_snap.database.rows import BrokenRowError
+from juno_snap.database.rows import BrokenRowError, run_plainly
 from juno_snap.errors import PreconditionError
 from juno_snap.files import PRIVATE_MODE, make_private_folders, sync_directory, sync_file
 
@@ -164,7 +164,7 @@ class Database:
                 self._connection = self._engine.connect()
             connection = self._connection
             with connection.begin():
-                connection.exec_driver_sql(begins)
+                run_plainly(connection, begins)
                 return work(connection)
 
     def _check(self) -> None:
@@ -203,11 +203,11 @@ class Database:
 @contextlib.contextmanager
 def leaving_pages(connection: sql.Connection) -> Iterator[None]:
     """Let pages go without overwriting them, where nothing readable stands in them."""
-    connection.exec_driver_sql("PRAGMA secure_delete=FAST").close()
+    run_plainly(connection, "PRAGMA secure_delete=FAST").close()
     try:
         yield
     finally:
-        connection.exec_driver_sql("PRAGMA secure_delete=ON").close()
+        run_plainly(connection, "PRAGMA secure_delete=ON").close()
 
 
 def keep_private(path: Path) -> None:

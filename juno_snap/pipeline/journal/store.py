@@ -56,9 +56,7 @@ from juno_snap.pipeline.journal.schema import LAYOUT, OPERATIONS, SNAPSHOTS, STE
 from juno_snap.version import __version__
 
 NEWEST_FIRST: Final = OPERATIONS.c.place.desc()
-LAST_NUMBER: Final = sql.select(sql.func.max(STEPS.c.number)).where(
-    STEPS.c.operation == sql.bindparam("of_operation")
-)
+LAST_STEP_FIRST: Final = STEPS.c.number.desc()
 
 
 @final
@@ -154,8 +152,8 @@ class Journal:
 
         def work(connection: sql.Connection) -> StepRecord:
             operation_found(connection, operation)
-            last = connection.scalar(LAST_NUMBER, {"of_operation": operation})
-            number = 1 + (last or 0)
+            steps = find(connection, STEPS, {"operation": operation}, LAST_STEP_FIRST, limit=1)
+            number = 1 + (steps[0]["number"] if steps else 0)
             step = StepRecord(
                 number=number, name=name, leg=leg, state="begun", began_at_ns=at_ns, seen=seen or {}
             )
