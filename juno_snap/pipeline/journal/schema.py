@@ -11,8 +11,8 @@ The format, version 1 (**Format**: a change is a new version):
   there while the outcome is open. Then the key is overwritten, and the sealed row removed.
 * Operations, then their steps by number, then the calls of a step by position. Snapshots are keyed
   by network (root key) and module.
-* Two indexes find the operations of a module among those of a fleet; a file that was made before and
-  has none is read and written the same.
+* Two indexes find the operations of a module among those of a fleet; a file that was made before
+  and has none is read and written the same.
 """
 
 import json
