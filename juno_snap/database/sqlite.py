@@ -76,7 +76,6 @@ class Database:
             creator=lambda: _connect(_name(path), layout.page_bytes),
             poolclass=StaticPool,
         )
-        self._connection: sql.Connection | None = None
         self._ballast = None if path is None else Ballast(path.parent)
 
     @classmethod
@@ -150,22 +149,15 @@ class Database:
         """Let go of the file and of the room that was kept."""
         if self._ballast is not None:
             self._ballast.drop()
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
         self._engine.dispose()
 
     def _write(self, work: Work[Result]) -> Result:
         return self._transact(BEGIN_WRITING, work)
 
     def _transact(self, begins: str, work: Work[Result]) -> Result:
-        with self._errors():
-            if self._connection is None:
-                self._connection = self._engine.connect()
-            connection = self._connection
-            with connection.begin():
-                run_plainly(connection, begins)
-                return work(connection)
+        with self._errors(), self._engine.begin() as connection:
+            run_plainly(connection, begins)
+            return work(connection)
 
     def _check(self) -> None:
         layout, refusals = self._layout, self._layout.refusals
