@@ -1,5 +1,6 @@
 """Certified reads, and what the certificates say of time."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final, TypeAlias, final
 
@@ -15,6 +16,7 @@ from juno_snap.agent.clock_skew import ClockSkewError, skew_between, skew_unknow
 from juno_snap.agent.identity import AnonymousIdentity, Identity
 from juno_snap.agent.signing import sign_request
 from juno_snap.errors import JunoSnapError, TransportError
+from juno_snap.ids import Principal
 from juno_snap.units import NS_PER_SECOND
 from juno_snap.wire.certificate import (
     CanisterScope,
@@ -39,20 +41,29 @@ class CertifiedState:
         self._connection = connection
         self._delegations = DelegationCache()
         self._newest_ns: dict[Scope, int] = {}
+        self._subnets: dict[Principal, Principal] = {}
 
     def newest_ns(self, scope: Scope) -> int:
         """The latest certified time seen for ``scope``; 0 where none was seen."""
         return self._newest_ns.get(scope, 0)
 
-    def verify(self, certificate: bytes, scope: Scope) -> VerifiedCertificate:
+    def subnet_of(self, canister_id: Principal) -> Principal | None:
+        """The subnet that last spoke for ``canister_id``, and was certified to host it."""
+        return self._subnets.get(canister_id)
+
+    async def verify(self, certificate: bytes, scope: Scope) -> VerifiedCertificate:
         """The certificate, checked against root key, scope and clock.
+
+        In a thread: the curve's arithmetic leaves the interpreter to others meanwhile.
 
         Raises:
             TrustError: It does not hold.
         """
         skew_ns = self._connection.max_clock_skew_ns
-        verified = self._verify(certificate, scope, tolerance_ns=skew_ns)
+        verified = await self._verify(certificate, scope, tolerance_ns=skew_ns)
         self._newest_ns[scope] = max(self.newest_ns(scope), verified.time_ns)
+        if isinstance(scope, CanisterScope):
+            self._subnets[scope.canister_id] = verified.subnet_id
         return verified
 
     async def read(
@@ -78,7 +89,7 @@ class CertifiedState:
             posted = await self._post(scope, paths, asker)
             if is_invalid_expiry(posted.answer):
                 raise await self.clock_error(scope)
-            verified = self.verify(certificate_in(posted.answer, posted.url), scope)
+            verified = await self.verify(certificate_in(posted.answer, posted.url), scope)
             if verified.time_ns >= not_before_ns:
                 return verified
             if pace.spent_seconds() > self._connection.poll.catch_up_seconds:
@@ -93,10 +104,10 @@ class CertifiedState:
         try:
             posted = await self._post(scope, (), AnonymousIdentity())
             certificate = certificate_in(posted.answer, posted.url)
-            network_ns = self._verify(certificate, scope, tolerance_ns=ANY_TIME_NS).time_ns
+            verified = await self._verify(certificate, scope, tolerance_ns=ANY_TIME_NS)
         except JunoSnapError as error:
             return skew_unknown(self._connection.clock.now_ns(), error.message)
-        return skew_between(self._connection.clock.now_ns(), network_ns)
+        return skew_between(self._connection.clock.now_ns(), verified.time_ns)
 
     async def _post(self, scope: Scope, paths: Sequence[Path], asker: Identity) -> Posted:
         connection = self._connection
@@ -108,10 +119,11 @@ class CertifiedState:
         body = sign_request(content, asker).body
         return await connection.channel.post("read_state", _place(scope), body)
 
-    def _verify(
+    async def _verify(
         self, certificate: bytes, scope: Scope, *, tolerance_ns: int
     ) -> VerifiedCertificate:
-        return verify_certificate(
+        return await asyncio.to_thread(
+            verify_certificate,
             certificate,
             root_key=self._connection.root_key,
             scope=scope,

@@ -52,7 +52,6 @@ class Queries:
     def __init__(self, connection: Connection, state: CertifiedState) -> None:
         self._connection = connection
         self._state = state
-        self._subnets: dict[Principal, Principal] = {}
         self._nodes: dict[Principal, NodeKeys] = {}
 
     async def ask(
@@ -159,8 +158,8 @@ class Queries:
             )
 
     def _known_nodes(self, effective_canister_id: Principal) -> NodeKeys:
-        subnet_id = self._subnets.get(effective_canister_id)
-        return {} if subnet_id is None else self._nodes[subnet_id]
+        subnet_id = self._state.subnet_of(effective_canister_id)
+        return {} if subnet_id is None else self._nodes.get(subnet_id, {})
 
     async def _fetch_nodes(self, effective_canister_id: Principal) -> NodeKeys:
         """The certified nodes of the subnet that hosts the canister."""
@@ -180,7 +179,6 @@ class Queries:
             key = certificate.find((*path, label, b"public_key"), "the key of a node")
             if key is not None and len(label) <= PRINCIPAL_MAX_BYTES:
                 nodes[Principal(label)] = key
-        self._subnets[effective_canister_id] = subnet_id
         self._nodes[subnet_id] = nodes
         return nodes
 

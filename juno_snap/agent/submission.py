@@ -144,7 +144,7 @@ class Submission:
         self._unclear = self._unclear or posted.earlier_maybe_delivered
         match posted.answer.status:
             case HTTPStatus.OK:
-                return self._read_answer(posted)
+                return await self._read_answer(posted)
             case HTTPStatus.ACCEPTED:
                 self._unclear = True
             case _ if is_invalid_expiry(posted.answer) and not self._is_open():
@@ -153,7 +153,7 @@ class Submission:
                 self._remember(refusal(posted.answer, posted.url), settles=True)
         return None
 
-    def _read_answer(self, posted: Posted) -> CertifiedReply | None:
+    async def _read_answer(self, posted: Posted) -> CertifiedReply | None:
         try:
             said = read_call_answer(posted.answer, posted.url, self._prepared.method)
         except TransportError as error:
@@ -163,7 +163,7 @@ class Submission:
             self._remember(said, settles=True)
             return None
         self._unclear = True
-        return self._examine(self._state.verify(said, self._scope))
+        return self._examine(await self._state.verify(said, self._scope))
 
     async def _ask(self) -> CertifiedReply | None:
         path = (b"request_status", self._prepared.request_id)

@@ -23,15 +23,15 @@ from sqlalchemy.pool import StaticPool
 
 from juno_snap.database.ballast import Ballast
 from juno_snap.database.refusals import Refusals, place_of
-from juno_snap.database.rows import BrokenRowError
+from juno_snap.database.rows import BrokenRowError, run_plainly
 from juno_snap.errors import PreconditionError
 from juno_snap.files import PRIVATE_MODE, make_private_folders, sync_directory, sync_file
 
 BUSY_TIMEOUT_SECONDS: Final = 10.0
 WAL: Final = "wal"
 WHOLE: Final = "ok"
-BEGINS: Final = "begins"
-"""The execution option that says how a transaction begins."""
+BEGIN_READING: Final = "BEGIN"
+BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
 
 SETTINGS: Final = (
     "cache_size=-16000",  # KiB; less than a transaction makes it write twice
@@ -71,10 +71,11 @@ class Database:
     def __init__(self, path: Path | None, layout: Layout) -> None:
         self.place = place_of(path)
         self._layout = layout
-        engine = _engine(lambda: _connect(_name(path), layout.page_bytes))
-        self._engine = engine
-        self._reading = engine.execution_options(**{BEGINS: "BEGIN"})
-        self._writing = engine.execution_options(**{BEGINS: "BEGIN IMMEDIATE"})
+        self._engine = sql.create_engine(
+            "sqlite://",
+            creator=lambda: _connect(_name(path), layout.page_bytes),
+            poolclass=StaticPool,
+        )
         self._ballast = None if path is None else Ballast(path.parent)
 
     @classmethod
@@ -107,8 +108,7 @@ class Database:
 
     def read(self, work: Work[Result]) -> Result:
         """What ``work`` returns; it sees the database as it is at one moment."""
-        with self._errors(), self._reading.begin() as connection:
-            return work(connection)
+        return self._transact(BEGIN_READING, work)
 
     def write(self, work: Work[Result]) -> Result:
         """Do ``work`` whole or not at all; on return it is on disk.
@@ -152,7 +152,11 @@ class Database:
         self._engine.dispose()
 
     def _write(self, work: Work[Result]) -> Result:
-        with self._errors(), self._writing.begin() as connection:
+        return self._transact(BEGIN_WRITING, work)
+
+    def _transact(self, begins: str, work: Work[Result]) -> Result:
+        with self._errors(), self._engine.begin() as connection:
+            run_plainly(connection, begins)
             return work(connection)
 
     def _check(self) -> None:
@@ -191,11 +195,11 @@ class Database:
 @contextlib.contextmanager
 def leaving_pages(connection: sql.Connection) -> Iterator[None]:
     """Let pages go without overwriting them, where nothing readable stands in them."""
-    connection.exec_driver_sql("PRAGMA secure_delete=FAST").close()
+    run_plainly(connection, "PRAGMA secure_delete=FAST").close()
     try:
         yield
     finally:
-        connection.exec_driver_sql("PRAGMA secure_delete=ON").close()
+        run_plainly(connection, "PRAGMA secure_delete=ON").close()
 
 
 def keep_private(path: Path) -> None:
@@ -263,16 +267,6 @@ def _connect(name: str, page_bytes: int) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def _engine(connect: Callable[[], sqlite3.Connection]) -> sql.Engine:
-    engine = sql.create_engine("sqlite://", creator=connect, poolclass=StaticPool)
-
-    def begin(connection: sql.Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options()[BEGINS])
-
-    sql.event.listen(engine, "begin", begin)
-    return engine
 
 
 def _outside_transaction(connection: sql.Connection, statement: str) -> None:

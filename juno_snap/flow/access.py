@@ -3,13 +3,19 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import sqlalchemy as sql
 
-from juno_snap.database.rows import Condition, Found, Row, add, find, replace
+from juno_snap.database.rows import Condition, Found, Row, Where, add, find, remove, replace
 from juno_snap.errors import NotFoundError
 from juno_snap.flow.model import Claim, FlowRecord, NewUnit, RunRecord, StepSnapshot, Unit
 from juno_snap.flow.schema import FLOWS, RUNS, STEP_SNAPSHOTS, UNITS
+
+NEWEST_FIRST: Final = RUNS.c.fence.desc()
+LAST_POSITION: Final = sql.select(sql.func.max(UNITS.c.position)).where(
+    UNITS.c.run == sql.bindparam("of_run"), UNITS.c.step == sql.bindparam("of_step")
+)
 
 
 def flow_found(connection: sql.Connection, flow: str) -> Found:
@@ -18,7 +24,7 @@ def flow_found(connection: sql.Connection, flow: str) -> Found:
     Raises:
         NotFoundError: It was never run.
     """
-    rows = find(connection, FLOWS, FLOWS.c.flow == flow)
+    rows = find(connection, FLOWS, {"flow": flow})
     if not rows:
         raise NotFoundError(
             f"there is no flow {flow!r}",
@@ -30,12 +36,12 @@ def flow_found(connection: sql.Connection, flow: str) -> Found:
 
 def put_flow(connection: sql.Connection, row: Row) -> None:
     """Write a flow's row in place of the old one."""
-    replace(connection, FLOWS, FLOWS.c.flow == row["flow"], row)
+    replace(connection, FLOWS, {"flow": row["flow"]}, row)
 
 
 def holds(connection: sql.Connection, claim: Claim) -> bool:
     """Whether the run of ``claim`` may still write."""
-    rows = find(connection, FLOWS, FLOWS.c.flow == claim.flow)
+    rows = find(connection, FLOWS, {"flow": claim.flow})
     return bool(rows) and (rows[0]["fence"], rows[0]["epoch"]) == (claim.fence, claim.epoch)
 
 
@@ -55,10 +61,8 @@ def snapshots_found(
     connection: sql.Connection, flow: str, step: str | None = None
 ) -> list[StepSnapshot]:
     """The step snapshots of a flow, or of one step."""
-    condition = STEP_SNAPSHOTS.c.flow == flow
-    if step is not None:
-        condition &= STEP_SNAPSHOTS.c.step == step
-    rows = find(connection, STEP_SNAPSHOTS, condition, STEP_SNAPSHOTS.c.step)
+    where = {"flow": flow} if step is None else is_snapshot(flow, step)
+    rows = find(connection, STEP_SNAPSHOTS, where, STEP_SNAPSHOTS.c.step)
     return [
         StepSnapshot(
             step=row["step"],
@@ -92,19 +96,19 @@ def put_snapshot(connection: sql.Connection, flow: str, snapshot: StepSnapshot) 
 
 def remove_snapshot(connection: sql.Connection, flow: str, step: str) -> None:
     """Remove a step snapshot; none is no error."""
-    connection.execute(sql.delete(STEP_SNAPSHOTS).where(is_snapshot(flow, step)))
+    remove(connection, STEP_SNAPSHOTS, is_snapshot(flow, step))
 
 
-def is_snapshot(flow: str, step: str) -> Condition:
+def is_snapshot(flow: str, step: str) -> Where:
     """Which row a step snapshot is."""
-    return (STEP_SNAPSHOTS.c.flow == flow) & (STEP_SNAPSHOTS.c.step == step)
+    return {"flow": flow, "step": step}
 
 
 def runs_found(
     connection: sql.Connection, flow: str, *, limit: int | None = None, skip: int = 0
 ) -> list[Found]:
     """The runs of a flow, newest first."""
-    rows = find(connection, RUNS, RUNS.c.flow == flow, RUNS.c.fence.desc(), limit=limit)
+    rows = find(connection, RUNS, {"flow": flow}, NEWEST_FIRST, limit=limit)
     return rows[skip:]
 
 
@@ -131,7 +135,7 @@ def run_record(connection: sql.Connection, row: Found) -> RunRecord:
 
 def put_run(connection: sql.Connection, row: Row) -> None:
     """Write a run's row in place of the old one."""
-    replace(connection, RUNS, RUNS.c.id == row["id"], row)
+    replace(connection, RUNS, {"id": row["id"]}, row)
 
 
 def remove_runs(connection: sql.Connection, ids: Sequence[str]) -> None:
@@ -171,9 +175,8 @@ def add_units(connection: sql.Connection, run: str, units: Iterable[tuple[str, N
     last: dict[str, int] = {}
     for step, new in units:
         if step not in last:
-            query = sql.select(sql.func.max(UNITS.c.position))
-            here = (UNITS.c.run == run) & (UNITS.c.step == step)
-            last[step] = connection.scalar(query.where(here)) or 0
+            here = {"of_run": run, "of_step": step}
+            last[step] = connection.scalar(LAST_POSITION, here) or 0
         position = last[step] + 1
         item = f"#{position}" if new.item is None else new.item
         if new.item is not None and find(connection, UNITS, is_unit(run, step, item)):
@@ -219,6 +222,6 @@ def remove_units(connection: sql.Connection, run: str, steps: Sequence[str]) -> 
     connection.execute(sql.delete(UNITS).where(gone))
 
 
-def is_unit(run: str, step: str, item: str) -> Condition:
+def is_unit(run: str, step: str, item: str) -> Where:
     """Which row a unit is."""
-    return (UNITS.c.run == run) & (UNITS.c.step == step) & (UNITS.c.item == item)
+    return {"run": run, "step": step, "item": item}

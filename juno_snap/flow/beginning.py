@@ -77,7 +77,7 @@ def begin_run(connection: Connection, new: NewRun) -> tuple[Claim, bool]:
 
 def _put_flow(connection: Connection, new: NewRun) -> None:
     """Write down the flow with a higher fence: whoever ran it before may not write any more."""
-    rows = find(connection, FLOWS, FLOWS.c.flow == new.flow)
+    rows = find(connection, FLOWS, {"flow": new.flow})
     said = {
         "flow": new.flow,
         "steps": json.dumps(list(new.steps)),

@@ -200,7 +200,7 @@ class FlowStore:
 
         def work(connection: sql.Connection) -> None:
             _check(connection, claim)
-            (row,) = find(connection, RUNS, RUNS.c.id == claim.run)
+            (row,) = find(connection, RUNS, {"id": claim.run})
             ended = {**row, "state": state, "ended_at_ns": at_ns, "error": error}
             put_run(connection, ended)
 

@@ -11,7 +11,7 @@ from juno_snap.ids import Principal
 from juno_snap.pipeline.actions import ChainView, Finish, Wish
 from juno_snap.pipeline.conclude import Conclusion
 from juno_snap.pipeline.journal.records import NewOperation
-from juno_snap.pipeline.log import OperationLog
+from juno_snap.pipeline.log import OperationLog, first_record
 from juno_snap.pipeline.program import Program
 from juno_snap.pipeline.report import (
     OperationCancelledError,
@@ -92,15 +92,14 @@ async def conduct(
         refuse_unfinished(workspace, program.module)
         _check_nothing_between(workspace, beginning)
         workspace.journal.make_ready(JOURNAL_RESERVE_BYTES)
-        workspace.journal.forget_absent(
-            workspace.root_key, program.module, program.before.snapshots
-        )
         new = _new_operation(workspace, beginning)
-        workspace.journal.begin(new)
+        observed = first_record(beginning.observed, beginning.observed_at_ns)
+        workspace.journal.begin(new, steps=[observed], present=program.before.snapshots)
         # Between the two, another operation with the same Wasm may have ended and let go of it.
         _keep(workspace, beginning.materials)
-        log = OperationLog(workspace.journal, new.id, (), clock=workspace.clock, observer=observer)
-        log.take_over(beginning.observed, beginning.observed_at_ns)
+        log = OperationLog(
+            workspace.journal, new.id, [observed], clock=workspace.clock, observer=observer
+        )
         run = Run(workspace, new.id, program, log, beginning.materials)
         return await bring_to_end(workspace, new.id, program, log, run, wish="forward")
 

@@ -98,29 +98,6 @@ class OperationLog:
             raise self.broken
         return record
 
-    def take_over(self, step: StepReport, began_at_ns: int) -> None:
-        """Write down a step that was taken and told before the operation began."""
-        record = StepRecord(
-            number=len(self.records) + 1,
-            name=step.name,
-            leg="forward",
-            state=step.outcome,
-            began_at_ns=began_at_ns,
-            ended_at_ns=began_at_ns + step.duration_ms * NS_PER_MS,
-            evidence=step.evidence,
-        )
-        self._journal.begin_step(
-            self._operation, name=record.name, leg=record.leg, at_ns=record.began_at_ns
-        )
-        self._journal.end_step(
-            self._operation,
-            record.number,
-            state=record.state,
-            at_ns=record.ended_at_ns or began_at_ns,
-            evidence=record.evidence,
-        )
-        self.records.append(record)
-
     def add_call(self, number: int, call: CallRecord) -> None:
         """Write down a further call of a step that was begun, before it is sent.
 
@@ -209,6 +186,19 @@ class OperationLog:
                 detail=str(record.evidence.get("message") or record.evidence.get("reason") or ""),
             )
         )
+
+
+def first_record(step: StepReport, began_at_ns: int) -> StepRecord:
+    """The record of a step that was taken and told before its operation began."""
+    return StepRecord(
+        number=1,
+        name=step.name,
+        leg="forward",
+        state=step.outcome,
+        began_at_ns=began_at_ns,
+        ended_at_ns=began_at_ns + step.duration_ms * NS_PER_MS,
+        evidence=step.evidence,
+    )
 
 
 def duration_ms(record: StepRecord) -> int:

@@ -67,8 +67,10 @@ class DelegationCache:
 
     def find(self, key: _Key) -> VerifiedDelegation | None:
         """The delegation under ``key``, if it was verified."""
-        if key in self._known:
+        try:  # another thread may take it away at any moment
             self._known.move_to_end(key)
+        except KeyError:
+            return None
         return self._known.get(key)
 
     def add(self, key: _Key, delegation: VerifiedDelegation) -> None:

@@ -1,11 +1,13 @@
 """Reading and changing the rows of the journal, inside a transaction that somebody else holds."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import sqlalchemy as sql
 
-from juno_snap.database.rows import Condition, Found, add, find, replace
+from juno_snap.database.rows import Found, Where, add, find, remove, replace
 from juno_snap.database.sqlite import leaving_pages
 from juno_snap.errors import NotFoundError, PreconditionError
 from juno_snap.ids import Principal, SnapshotId
@@ -32,6 +34,8 @@ from juno_snap.pipeline.journal.schema import (
     STEPS,
 )
 
+ENVELOPE_AT: Final = sql.select(ENVELOPES.c.sealed).where(ENVELOPES.c.place == sql.bindparam("at"))
+
 
 def operation_found(connection: sql.Connection, operation: str) -> Found:
     """The row of an operation.
@@ -39,7 +43,7 @@ def operation_found(connection: sql.Connection, operation: str) -> Found:
     Raises:
         NotFoundError: There is none.
     """
-    rows = find(connection, OPERATIONS, OPERATIONS.c.id == operation)
+    rows = find(connection, OPERATIONS, {"id": operation})
     if not rows:
         raise NotFoundError(
             f"the journal knows no operation {operation!r}",
@@ -64,27 +68,26 @@ def operations_of(
     connection: sql.Connection, found: Sequence[Found]
 ) -> tuple[OperationRecord, ...]:
     """The operations of these rows, in the same order, with their steps and calls."""
-    names = [row["id"] for row in found]
-    calls = defaultdict[tuple[str, int], list[CallRecord]](list)
-    for row, call in calls_found(connection, CALLS.c.operation.in_(names)):
-        calls[row["operation"], row["step"]].append(call)
-    steps = defaultdict[str, list[StepRecord]](list)
-    for row in find(connection, STEPS, STEPS.c.operation.in_(names), STEPS.c.number):
-        step = step_record(row, calls[row["operation"], row["number"]])
-        steps[row["operation"]].append(step)
-    return tuple(operation_record(row, steps[row["id"]]) for row in found)
+    return tuple(operation_record(row, _steps_of(connection, row["id"])) for row in found)
 
 
-def calls_found(connection: sql.Connection, condition: Condition) -> list[tuple[Found, CallRecord]]:
-    """The calls that meet ``condition``, each with its row, by position.
+def _steps_of(connection: sql.Connection, operation: str) -> list[StepRecord]:
+    calls = defaultdict[int, list[CallRecord]](list)
+    for row, call in calls_found(connection, {"operation": operation}):
+        calls[row["step"]].append(call)
+    steps = find(connection, STEPS, {"operation": operation}, STEPS.c.number)
+    return [step_record(row, calls[row["number"]]) for row in steps]
+
+
+def calls_found(connection: sql.Connection, where: Where) -> list[tuple[Found, CallRecord]]:
+    """The calls that meet ``where``, each with its row, by position.
 
     Raises:
         BrokenRowError: One, or its envelope, is not what was written.
     """
-    rows = find(connection, CALLS, condition, CALLS.c.position)
+    rows = find(connection, CALLS, where, CALLS.c.position)
     places = [row["envelope"] for row in rows if row["key"] is not None]
-    query = sql.select(ENVELOPES).where(ENVELOPES.c.place.in_(places))
-    sealed = {row.place: row.sealed for row in connection.execute(query)} if places else {}
+    sealed = {place: connection.scalar(ENVELOPE_AT, {"at": place}) for place in places}
 
     def body(row: Found) -> bytes | None:
         if row["key"] is None:
@@ -114,20 +117,21 @@ def put_calls(
     """Add calls to a step; one whose request id is there already is written in its place."""
     here = is_of_step(operation, number)
     new = {call.request_id: call for call in calls}
-    for old in find(connection, CALLS, here & CALLS.c.request_id.in_(new)) if new else ():
+    found = [find(connection, CALLS, {**here, "request_id": request_id}) for request_id in new]
+    for old in itertools.chain.from_iterable(found):
         call = new.pop(old["request_id"])
         row = call_row(operation, number, old["position"], call, _sealed(connection, call))
         replace(connection, CALLS, _is_call(old), row)
         _remove_sealed(connection, [old])
     if new:
-        first = connection.scalar(sql.select(sql.func.count()).where(here)) or 0
+        first = len(find(connection, CALLS, here))
         add_calls(connection, operation, number, new.values(), first=first)
 
 
 def remove_bodies(connection: sql.Connection, operation: str) -> None:
     """Remove the envelopes of all calls of an operation."""
-    signed = (CALLS.c.operation == operation) & CALLS.c.key.is_not(None)
-    rows = find(connection, CALLS, signed)
+    calls = find(connection, CALLS, {"operation": operation})
+    rows = [row for row in calls if row["key"] is not None]
     for row in rows:
         replace(connection, CALLS, _is_call(row), {**row, "envelope": None, "key": None})
     _remove_sealed(connection, rows)
@@ -138,8 +142,7 @@ def _sealed(connection: sql.Connection, call: CallRecord) -> tuple[int, bytes] |
     if call.body is None or call.state != OPEN:
         return None
     key, sealed = seal(call.body, call.request_id)
-    place: int = connection.execute(sql.insert(ENVELOPES), {"sealed": sealed}).lastrowid
-    return place, key
+    return add(connection, ENVELOPES, {"sealed": sealed}), key
 
 
 def _remove_sealed(connection: sql.Connection, calls: Iterable[Found]) -> None:
@@ -147,7 +150,8 @@ def _remove_sealed(connection: sql.Connection, calls: Iterable[Found]) -> None:
     places = [call["envelope"] for call in calls if call["envelope"] is not None]
     if places:
         with leaving_pages(connection):
-            connection.execute(sql.delete(ENVELOPES).where(ENVELOPES.c.place.in_(places)))
+            for place in places:
+                remove(connection, ENVELOPES, {"place": place})
 
 
 def put_note(
@@ -167,9 +171,9 @@ def put_note(
     """
     here = is_in(root_key, module)
     if note.label is not None:
-        for row in find(connection, SNAPSHOTS, here & (SNAPSHOTS.c.label == note.label)):
+        for row in find(connection, SNAPSHOTS, {**here, "label": note.label}):
             if row["id"] != note.id.raw and takes_label:
-                other = here & (SNAPSHOTS.c.id == row["id"])
+                other = {**here, "id": row["id"]}
                 replace(connection, SNAPSHOTS, other, {**row, "label": None})
             elif row["id"] != note.id.raw:
                 raise PreconditionError(
@@ -178,7 +182,7 @@ def put_note(
                     hint="take another label",
                 )
     row = snapshot_row(root_key, module, note)
-    this = here & (SNAPSHOTS.c.id == note.id.raw)
+    this = {**here, "id": note.id.raw}
     old = find(connection, SNAPSHOTS, this)
     if old:
         said = {name: value for name, value in row.items() if value is not None}
@@ -187,28 +191,37 @@ def put_note(
         add(connection, SNAPSHOTS, row)
 
 
-def is_step(operation: str, number: int) -> Condition:
+def remove_absent(
+    connection: sql.Connection, root_key: bytes, module: Principal, present: Iterable[SnapshotId]
+) -> None:
+    """Forget the snapshots of a module that are not ``present`` any more."""
+    here, kept = is_in(root_key, module), {snapshot.raw for snapshot in present}
+    for row in find(connection, SNAPSHOTS, here):
+        if row["id"] not in kept:
+            remove(connection, SNAPSHOTS, {**here, "id": row["id"]})
+
+
+def is_step(operation: str, number: int) -> Where:
     """Which row a step is."""
-    return (STEPS.c.operation == operation) & (STEPS.c.number == number)
+    return {"operation": operation, "number": number}
 
 
-def is_of_step(operation: str, number: int) -> Condition:
+def is_of_step(operation: str, number: int) -> Where:
     """Which calls are a step's."""
-    return (CALLS.c.operation == operation) & (CALLS.c.step == number)
+    return {"operation": operation, "step": number}
 
 
-def _is_call(row: Found) -> Condition:
-    position: int = row["position"]
-    return is_of_step(row["operation"], row["step"]) & (CALLS.c.position == position)
+def _is_call(row: Found) -> Where:
+    return {**is_of_step(row["operation"], row["step"]), "position": row["position"]}
 
 
-def is_in(root_key: bytes, module: Principal) -> Condition:
+def is_in(root_key: bytes, module: Principal) -> Where:
     """Which snapshots are a module's."""
-    return (SNAPSHOTS.c.root_key == root_key) & (SNAPSHOTS.c.module == module.raw)
+    return {"root_key": root_key, "module": module.raw}
 
 
-def is_of(root_key: bytes | None, module: Principal | None) -> Condition:
+def is_of(root_key: bytes | None, module: Principal | None) -> Where:
     """Which operations are a network's, a module's, or both; none means any."""
-    of_network = sql.true() if root_key is None else OPERATIONS.c.root_key == root_key
-    of_module = sql.true() if module is None else OPERATIONS.c.module == module.raw
-    return sql.and_(of_network, of_module)
+    of_network = {} if root_key is None else {"root_key": root_key}
+    of_module = {} if module is None else {"module": module.raw}
+    return {**of_network, **of_module}

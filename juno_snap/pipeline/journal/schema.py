@@ -11,6 +11,8 @@ The format, version 1 (**Format**: a change is a new version):
   there while the outcome is open. Then the key is overwritten, and the sealed row removed.
 * Operations, then their steps by number, then the calls of a step by position. Snapshots are keyed
   by network (root key) and module.
+* Two indexes find the operations of a module among those of a fleet; a file that was made before
+  and has none is read and written the same.
 """
 
 import json
@@ -56,6 +58,8 @@ OPERATIONS: Final = sql.Table(
     sql.Column("outcome", sql.Text),
     sql.Column("report", sql.Text),
     sql.Column("checksum", sql.BigInteger, nullable=False),
+    sql.Index("operations_of_module", "root_key", "module"),
+    sql.Index("operations_by_outcome", "outcome"),
 )
 """``place`` counts up in the order of beginning; it is the database's and not in the checksum."""
 

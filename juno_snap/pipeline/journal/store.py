@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, final
+from typing import Final, Self, final
 
 import sqlalchemy as sql
 
@@ -32,6 +32,7 @@ from juno_snap.pipeline.journal.access import (
     operations_of,
     put_calls,
     put_note,
+    remove_absent,
     remove_bodies,
     step_found,
 )
@@ -53,6 +54,9 @@ from juno_snap.pipeline.journal.rows import (
 )
 from juno_snap.pipeline.journal.schema import LAYOUT, OPERATIONS, SNAPSHOTS, STEPS, to_json
 from juno_snap.version import __version__
+
+NEWEST_FIRST: Final = OPERATIONS.c.place.desc()
+LAST_STEP_FIRST: Final = STEPS.c.number.desc()
 
 
 @final
@@ -99,21 +103,34 @@ class Journal:
         """
         self._database.make_ready(reserve_bytes)
 
-    def begin(self, new: NewOperation) -> None:
+    def begin(
+        self,
+        new: NewOperation,
+        *,
+        steps: Sequence[StepRecord] = (),
+        present: Collection[SnapshotId] | None = None,
+    ) -> None:
         """Write down an operation before its first step.
+
+        ``steps`` were taken before, to look at the module: they have ended, and have no calls. Of
+        snapshots that are not among those ``present`` nothing is known any more.
 
         Raises:
             PreconditionError: There is one of that id (``operation-exists``).
         """
 
         def work(connection: sql.Connection) -> None:
-            if find(connection, OPERATIONS, OPERATIONS.c.id == new.id):
+            if find(connection, OPERATIONS, {"id": new.id}):
                 raise PreconditionError(
                     f"there is an operation {new.id} already",
                     code="operation-exists",
                     hint="run it again",
                 )
             add(connection, OPERATIONS, operation_row(new))
+            for step in steps:
+                add(connection, STEPS, step_row(new.id, step))
+            if present is not None:
+                remove_absent(connection, new.root_key, new.module, present)
 
         self._database.write(work)
 
@@ -135,10 +152,8 @@ class Journal:
 
         def work(connection: sql.Connection) -> StepRecord:
             operation_found(connection, operation)
-            last = connection.scalar(
-                sql.select(sql.func.max(STEPS.c.number)).where(STEPS.c.operation == operation)
-            )
-            number = 1 + (last or 0)
+            steps = find(connection, STEPS, {"operation": operation}, LAST_STEP_FIRST, limit=1)
+            number = 1 + (steps[0]["number"] if steps else 0)
             step = StepRecord(
                 number=number, name=name, leg=leg, state="begun", began_at_ns=at_ns, seen=seen or {}
             )
@@ -214,7 +229,7 @@ class Journal:
                 "finished_at_ns": at_ns,
                 "report": None if report is None else to_json(dict(report)),
             }
-            replace(connection, OPERATIONS, OPERATIONS.c.id == operation, row)
+            replace(connection, OPERATIONS, {"id": operation}, row)
             remove_bodies(connection, operation)
 
         self._database.write(work)
@@ -242,8 +257,12 @@ class Journal:
         """
 
         def work(connection: sql.Connection) -> tuple[OperationRecord, ...]:
-            condition = OPERATIONS.c.outcome.is_(None) & is_of(root_key, module)
-            rows = find(connection, OPERATIONS, condition, OPERATIONS.c.place)
+            rows = find(
+                connection,
+                OPERATIONS,
+                {"outcome": None, **is_of(root_key, module)},
+                OPERATIONS.c.place,
+            )
             return operations_of(connection, rows)
 
         return self._database.read(work)
@@ -254,13 +273,8 @@ class Journal:
         """The last ``limit`` operations, newest first."""
 
         def work(connection: sql.Connection) -> tuple[OperationRecord, ...]:
-            rows = find(
-                connection,
-                OPERATIONS,
-                is_of(root_key, module),
-                OPERATIONS.c.place.desc(),
-                limit=limit,
-            )
+            where = is_of(root_key, module)
+            rows = find(connection, OPERATIONS, where, NEWEST_FIRST, limit=limit)
             return operations_of(connection, rows)
 
         return self._database.read(work)
@@ -269,7 +283,7 @@ class Journal:
         """SHA-256 of all that unfinished operations keep; ``Vault.release`` is for the rest."""
 
         def work(connection: sql.Connection) -> frozenset[bytes]:
-            rows = find(connection, OPERATIONS, OPERATIONS.c.outcome.is_(None))
+            rows = find(connection, OPERATIONS, {"outcome": None})
             return frozenset(sha256 for row in rows for sha256 in kept_of(row))
 
         return self._database.read(work)
@@ -280,8 +294,8 @@ class Journal:
         def work(connection: sql.Connection) -> Mapping[SnapshotId, SnapshotNote]:
             rows = find(connection, SNAPSHOTS, is_in(root_key, module))
             names = {row["operation"] for row in rows} - {None}
-            found = find(connection, OPERATIONS, OPERATIONS.c.id.in_(names))
-            by_id = {row["id"]: row for row in found}
+            found = [find(connection, OPERATIONS, {"id": name}) for name in names]
+            by_id = {row["id"]: row for rows_of_one in found for row in rows_of_one}
             notes = (snapshot_note(row, by_id.get(row["operation"])) for row in rows)
             return {note.id: note for note in notes}
 
@@ -302,8 +316,6 @@ class Journal:
         self, root_key: bytes, module: Principal, present: Collection[SnapshotId]
     ) -> None:
         """Forget the snapshots of a module that are not ``present`` any more."""
-        kept = {snapshot.raw for snapshot in present}
-        condition = is_in(root_key, module) & SNAPSHOTS.c.id.not_in(kept)
         self._database.write(
-            lambda connection: connection.execute(sql.delete(SNAPSHOTS).where(condition))
+            lambda connection: remove_absent(connection, root_key, module, present)
         )

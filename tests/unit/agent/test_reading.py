@@ -172,6 +172,19 @@ async def test_a_query_is_checked_against_the_certified_nodes_of_its_subnet(cloc
     assert decode_envelope(network.requests[1].body).content.sender == ANONYMOUS
 
 
+async def test_the_nodes_of_a_subnet_are_asked_for_once_for_all_modules_that_are_seen_to_be_on_it(
+    clock, node
+):
+    network = Scripted(otherwise=node)
+    agent = await agent_for(network, clock)
+    await agent.query(CANISTER, "greet", b"")
+    other = Principal(bytes(9) + b"\x01")
+    await agent.read_state(other, [])
+    before = len(network.paths)
+    assert await agent.query(other, "greet", b"") == REPLY
+    assert network.paths[before:] == [f"/api/v3/canister/{other}/query"]
+
+
 async def test_a_node_that_joined_later_is_looked_up_once(clock, node):
     network = Scripted(otherwise=node)
     agent = await agent_for(network, clock)
