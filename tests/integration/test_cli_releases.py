@@ -191,6 +191,29 @@ def test_a_release_that_fails_goes_back_one_and_the_next_run_goes_on(job, empty_
     assert installed() == "0.1.0"
 
 
+def test_a_first_release_that_fails_leaves_no_label_and_no_second_snapshot(job, empty_cdn):
+    create_store(job, "satellite")
+    empty_cdn.publish("satellite", "0.2.0", LOSES.replace(b"0.3.0", b"0.2.0"))
+    empty_cdn.publish("satellite", "0.4.0", store("0.4.0"))
+    ran = juno_snap(*STEP, *CHECK)
+    assert (ran.code, ran.document["version"]["reached"]) == (15, "0.1.0")
+    ((taken, label), _safety) = snapshots()
+    assert (taken, label) == (ran.document["snapshot"], None)
+    empty_cdn.publish("satellite", "0.2.0", store("0.2.0"))
+    done = ask(*STEP[:-1], *CHECK)
+    first, last = (each["snapshot"] for each in done["releases"])
+    assert done["releases"][0]["replaced"] == [taken]
+    assert {(first, "before-0.4.0"), (last, None)} < set(snapshots())
+
+
+def test_a_label_that_a_person_gave_stays_theirs(project, cdn):
+    mine = ask("snapshot", "create", "-t", "satellite", "--label", "before-0.2.0")["snapshot"]["id"]
+    done = upgrade("--latest", "--step")
+    first, _, last = (each["snapshot"] for each in done["releases"])
+    labelled = [(mine, "before-0.2.0"), (first, "before-0.2.0-2"), (last, None)]
+    assert snapshots() == labelled
+
+
 KILLER = """#!/bin/sh
 # Ends the program when the second release has been installed.
 echo >> installed

@@ -154,6 +154,12 @@ def _remove_sealed(connection: sql.Connection, calls: Iterable[Found]) -> None:
                 remove(connection, ENVELOPES, {"place": place})
 
 
+def drop_label(connection: sql.Connection, this: Where) -> None:
+    """Leave the snapshot that is ``this`` without a label."""
+    for row in find(connection, SNAPSHOTS, this):
+        replace(connection, SNAPSHOTS, this, {**row, "label": None})
+
+
 def put_note(
     connection: sql.Connection,
     root_key: bytes,
@@ -173,8 +179,7 @@ def put_note(
     if note.label is not None:
         for row in find(connection, SNAPSHOTS, {**here, "label": note.label}):
             if row["id"] != note.id.raw and takes_label:
-                other = {**here, "id": row["id"]}
-                replace(connection, SNAPSHOTS, other, {**row, "label": None})
+                drop_label(connection, {**here, "id": row["id"]})
             elif row["id"] != note.id.raw:
                 raise PreconditionError(
                     f"the label {note.label!r} is taken by snapshot {SnapshotId(row['id'])}",

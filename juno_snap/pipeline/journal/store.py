@@ -24,6 +24,7 @@ from juno_snap.pipeline.journal import JOURNAL_FILE
 from juno_snap.pipeline.journal.access import (
     add_calls,
     calls_found,
+    drop_label,
     is_in,
     is_of,
     is_of_step,
@@ -311,6 +312,11 @@ class Journal:
             PreconditionError: Another snapshot of the module has the label (``label-taken``).
         """
         self._database.write(lambda connection: put_note(connection, root_key, module, note))
+
+    def drop_label(self, root_key: bytes, module: Principal, snapshot: SnapshotId) -> None:
+        """Leave a snapshot without a label; nothing else of what is known of it changes."""
+        this = {**is_in(root_key, module), "id": snapshot.raw}
+        self._database.write(lambda connection: drop_label(connection, this))
 
     def forget_absent(
         self, root_key: bytes, module: Principal, present: Collection[SnapshotId]

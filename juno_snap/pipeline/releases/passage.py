@@ -231,8 +231,7 @@ def _give_up_label(
     with workspace.lock(module):
         note = note_of(workspace.journal.notes(workspace.root_key, module), report.snapshot)
         if note.label is not None and note.label == passage.label:
-            bare = dataclasses.replace(note, label=None)
-            workspace.journal.note(workspace.root_key, module, bare)
+            workspace.journal.drop_label(workspace.root_key, module, report.snapshot)
 
 
 def _told(candidate: Candidate, report: UpgradeReport) -> Json:
