@@ -38,9 +38,13 @@ class Writes:
         if self.passed == self.point:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def before_statement(self, _connection, _cursor, statement, *_details):
+    def connected(self, connection, _record):
+        """Some statements go to the driver as they are: it tells of all."""
+        connection.set_trace_callback(self.before_statement)
+
+    def before_statement(self, statement):
         """What is written tells which table it is about."""
-        words = statement.split()
+        words = statement.replace('"', "").split()
         if words[0].upper() in {"INSERT", "UPDATE", "REPLACE", "DELETE"}:
             verb, *others = (word for word in words if word.upper() not in {"INTO", "OR", "FROM"})
             self.tables.append(f"{verb.lower()} {others[0]}")
@@ -70,7 +74,7 @@ class Writes:
 def listen_to_writes(log, state, point):
     """From here on this process ends itself at that write."""
     writes = Writes(log, state, point)
-    sql.event.listen(sql.Engine, "before_cursor_execute", writes.before_statement)
+    sql.event.listen(Pool, "connect", writes.connected)
     sql.event.listen(sql.Engine, "commit", writes.before_commit)
     sql.event.listen(Pool, "reset", writes.after_commit)
     sys.addaudithook(writes.before_rename)
