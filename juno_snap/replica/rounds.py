@@ -3,10 +3,12 @@
 The event loop owns the request history and what was last published; the executor thread owns the
 subnet, its canisters and everything of Wasm. Nothing else crosses but immutable values.
 
-A round begins with its first call, or with what the round before has left. Where a canister has a
-timer or a heartbeat, or somebody waits for a time to pass, a round also begins without a call: when
-that is due, and a second after the last such round at the earliest. So a replica at rest stays at
-rest, and one without any of these does nothing between two calls.
+A round begins with its first call, or with what the round before has left. Rounds of a busy replica
+follow each other without a gap, as a network's do: where the first call comes soon after a round, it
+is in one that began when that was closed. Where a canister has a timer or a heartbeat, or somebody
+waits for a time to pass, a round also begins without a call: when that is due, and a second after
+the last such round at the earliest. So a replica at rest stays at rest, and one without any of
+these does nothing between two calls.
 """
 
 import asyncio
@@ -117,6 +119,7 @@ class Rounds:
         self._waiting: list[_Waiting] = []
         self._open: dict[RequestId, asyncio.Future[None]] = {}
         self._began_at_ns: int | None = None
+        self._closed_at_ns = clock.monotonic_ns() - self._round_ns
         self._has_work = False
         self._tick_is_due = False
         self._ticked_at_ns = 0
@@ -222,7 +225,7 @@ class Rounds:
         """Begin a round, if none has begun that takes in more."""
         self._stop_alarm()
         if self._began_at_ns is None:
-            self._began_at_ns = self._clock.monotonic_ns()
+            self._began_at_ns = self._begin_ns()
         if self._running is None:
             self._running = asyncio.create_task(self._run())
 
@@ -257,10 +260,15 @@ class Rounds:
         self._tick_is_due = True
         self._start()
 
+    def _begin_ns(self) -> int:
+        """When the round that now has its first call began: half a round is left to it at least."""
+        now_ns = self._clock.monotonic_ns()
+        return self._closed_at_ns if 2 * (now_ns - self._closed_at_ns) < self._round_ns else now_ns
+
     async def _collect(self) -> None:
         """Wait until the round that has begun is over."""
         if self._began_at_ns is None:  # with what the round before has left
-            self._began_at_ns = self._clock.monotonic_ns()
+            self._began_at_ns = self._begin_ns()
         passed_ns = self._clock.monotonic_ns() - self._began_at_ns
         rest_ns = self._round_ns - passed_ns
         if rest_ns <= 0 or self._in_a_hurry.is_set():
@@ -278,6 +286,7 @@ class Rounds:
         async with self._turn:
             batch, self._waiting = self._waiting, []
             self._began_at_ns, self._tick_is_due = None, False
+            self._closed_at_ns = self._clock.monotonic_ns()
             self._next_number += 1
             time_ns = self._time.next_round_ns()
             for item in batch:

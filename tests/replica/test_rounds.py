@@ -144,6 +144,25 @@ async def test_a_round_lasts_as_long_as_it_is_said_to(rounds_of, subnet, clock):
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("pause_seconds", "waited_seconds"),
+    [
+        pytest.param(0.125, 0.375, id="soon: the round began where the one before was closed"),
+        pytest.param(0.25, 0.5, id="later: it begins with the call"),
+        pytest.param(7.0, 0.5, id="long after"),
+    ],
+)
+async def test_rounds_of_a_busy_replica_follow_each_other_without_a_gap(
+    rounds_of, clock, pause_seconds, waited_seconds
+):
+    rounds = rounds_of(round_ms=500)
+    await rounds.add(a_call("first"), CANISTER).ended
+    clock.advance(pause_seconds)
+    await rounds.add(a_call("second"), CANISTER).ended
+    assert clock.sleeps == [0.5, waited_seconds]
+
+
+@pytest.mark.anyio
 async def test_calls_that_come_while_a_round_runs_wait_for_the_next(rounds_of, subnet):
     rounds = rounds_of()
     subnet.gate.clear()
