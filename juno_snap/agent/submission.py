@@ -144,7 +144,10 @@ class Submission:
         self._unclear = self._unclear or posted.earlier_maybe_delivered
         match posted.answer.status:
             case HTTPStatus.OK:
-                return await self._read_answer(posted)
+                certificate = self._certificate_in(posted)
+                del posted  # of megabytes, many of which may wait to be verified
+                if certificate is not None:
+                    return self._examine(await self._state.verify(certificate, self._scope))
             case HTTPStatus.ACCEPTED:
                 self._unclear = True
             case _ if is_invalid_expiry(posted.answer) and not self._is_open():
@@ -153,7 +156,8 @@ class Submission:
                 self._remember(refusal(posted.answer, posted.url), settles=True)
         return None
 
-    async def _read_answer(self, posted: Posted) -> CertifiedReply | None:
+    def _certificate_in(self, posted: Posted) -> bytes | None:
+        """The unverified certificate; without one, what the node said is remembered."""
         try:
             said = read_call_answer(posted.answer, posted.url, self._prepared.method)
         except TransportError as error:
@@ -163,7 +167,7 @@ class Submission:
             self._remember(said, settles=True)
             return None
         self._unclear = True
-        return self._examine(await self._state.verify(said, self._scope))
+        return said
 
     async def _ask(self) -> CertifiedReply | None:
         path = (b"request_status", self._prepared.request_id)
