@@ -4,11 +4,11 @@ The event loop owns the request history and what was last published; the executo
 subnet, its canisters and everything of Wasm. Nothing else crosses but immutable values.
 
 A round begins with its first call, or with what the round before has left. Rounds of a busy replica
-follow each other without a gap, as a network's do: where the first call comes soon after a round, it
-is in one that began when that was closed. Where a canister has a timer or a heartbeat, or somebody
-waits for a time to pass, a round also begins without a call: when that is due, and a second after
-the last such round at the earliest. So a replica at rest stays at rest, and one without any of
-these does nothing between two calls.
+follow each other without a gap, as a network's do: where the first call comes soon after a round,
+it is in one that began when that was closed. Where a canister has a timer or a heartbeat, or
+somebody waits for a time to pass, a round also begins without a call: when that is due, and a
+second after the last such round at the earliest. So a replica at rest stays at rest, and one
+without any of these does nothing between two calls.
 """
 
 import asyncio
