@@ -91,7 +91,12 @@ def _sftp(url: SplitResult, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _s3(_url: SplitResult, options: dict[str, Any]) -> dict[str, Any]:
-    return {"use_listings_cache": False, **options}
+    return {
+        "use_listings_cache": False,
+        # s3fs tries five times itself; times five more of botocore's a silent server takes minutes.
+        "config_kwargs": {"retries": {"total_max_attempts": 1}},
+        **options,
+    }
 
 
 KINDS: Final[Mapping[str, Kind]] = {
