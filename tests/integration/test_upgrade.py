@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from juno_snap.errors import NotFoundError, PreconditionError
+from juno_snap.events import StepStarted
 from juno_snap.ids import Principal
 from juno_snap.management.types import CanisterSettings
 from juno_snap.pipeline.policy import KeepNewest, NoOverwrite, NoSnapshot, ReplaceSnapshot
@@ -222,8 +223,8 @@ async def test_a_cancelled_upgrade_leaves_the_module_running(client):
     task = None
 
     def cancel_at_the_snapshot(event):
-        if getattr(event, "step", "") == "snapshot":
-            task.cancel()
+        if isinstance(event, StepStarted) and event.step == "snapshot":
+            task.cancel()  # once: a second time means to leave at once
 
     task = asyncio.ensure_future(
         upgrade(
