@@ -7,8 +7,8 @@ is written between the query and the marker would be missed.
 """
 
 import json
-import urllib.parse
-import urllib.request
+
+import httpx
 
 from juno_snap import Flow
 
@@ -16,9 +16,8 @@ FIRST_DATE = "2017-01-01T00:00:00.000Z"
 
 
 def query(cfg, since, page):
-    asked = urllib.parse.urlencode({"since": since, "page": page})
-    with urllib.request.urlopen(f"{cfg['source']}?{asked}", timeout=30) as answer:
-        return json.load(answer)
+    answer = httpx.get(cfg["source"], params={"since": since, "page": page}, timeout=30)
+    return answer.raise_for_status().json()
 
 
 def whole(msg, cfg, snapshot, ctx):
