@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, TypeAlias, final
 
 from juno_snap.agent.answers import certificate_in, is_invalid_expiry
@@ -31,6 +33,9 @@ Path: TypeAlias = tuple[bytes, ...]
 
 ANY_TIME_NS: Final = 2**63
 """Longer than any clock is wrong: for finding out by how much it is."""
+
+_VERIFIER: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="verifier")
+"""One, for all: each certificate under way may be of megabytes, and is held several times over."""
 
 
 @final
@@ -122,7 +127,7 @@ class CertifiedState:
     async def _verify(
         self, certificate: bytes, scope: Scope, *, tolerance_ns: int
     ) -> VerifiedCertificate:
-        return await asyncio.to_thread(
+        work = partial(
             verify_certificate,
             certificate,
             root_key=self._connection.root_key,
@@ -132,6 +137,7 @@ class CertifiedState:
             max_ahead_ns=tolerance_ns,
             known=self._delegations,
         )
+        return await asyncio.get_running_loop().run_in_executor(_VERIFIER, work)
 
 
 def too_old(url: str, time_ns: int, not_before_ns: int) -> TransportError:

@@ -198,16 +198,14 @@ class HttpxTransport:
     async def _read(self, response: httpx.Response, url: str) -> bytes:
         announced = response.headers.get("Content-Length", "0")
         size = int(announced) if announced.isdecimal() else 0
-        pieces: list[bytes] = []
-        received = 0
+        body = bytearray()  # grows in one place: pieces of many answers would leave holes in memory
         if size <= self._max_body_bytes:
             async for piece in response.aiter_raw():
-                pieces.append(piece)
-                received += len(piece)
-                if received > self._max_body_bytes:
+                body += piece
+                if len(body) > self._max_body_bytes:
                     break
             else:
-                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                return bytes(body)
         raise TransportError(
             f"the answer of {url} is larger than {self._max_body_bytes} bytes",
             url=url,

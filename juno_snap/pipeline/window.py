@@ -20,8 +20,9 @@ from juno_snap.waits import growing_wait
 T = TypeVar("T")
 Job: TypeAlias = Callable[[], Awaitable[None]]
 
-IN_FLIGHT_MAX: Final = 50
-"""Calls under way at a time, as icp-cli has them (``snapshot_transfer.rs``)."""
+IN_FLIGHT_MAX: Final = 40
+"""Calls under way at a time: with slices of 2 MB a peak below 150 MB. icp-cli has 50
+(``snapshot_transfer.rs``), and holds an upload whole."""
 
 TRIES: Final = 3
 """Calls for the same thing, each of which is already sent again by the agent until it expires."""
