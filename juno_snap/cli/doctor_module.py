@@ -22,11 +22,12 @@ from juno_snap.management.client import ManagementClient
 from juno_snap.management.types import CanisterStatus, CertifiedInfo, Snapshot
 from juno_snap.pipeline import doctor
 from juno_snap.pipeline.doctor import Line, Open, fine, problem, unasked, unknown
+from juno_snap.pipeline.explain import explained
 from juno_snap.pipeline.journal import JOURNAL_FILE
 from juno_snap.pipeline.journal.records import OperationRecord
 from juno_snap.pipeline.journal.store import Journal
 from juno_snap.pipeline.notes import Notes
-from juno_snap.pipeline.observe import check_controller, explained
+from juno_snap.pipeline.observe import check_controller
 
 T = TypeVar("T")
 

@@ -23,9 +23,9 @@ from juno_snap.events import BytesMoved, Observer, ignore_events
 from juno_snap.ids import Principal, SnapshotId
 from juno_snap.management.types import SnapshotMetadata
 from juno_snap.pipeline import codes
+from juno_snap.pipeline.explain import explained
 from juno_snap.pipeline.listing import list_snapshots
 from juno_snap.pipeline.notes import note_of
-from juno_snap.pipeline.observe import explained
 from juno_snap.pipeline.resolve import resolve_snapshot
 from juno_snap.pipeline.snapshot_content import described, differences
 from juno_snap.pipeline.window import Job, in_window, persistently

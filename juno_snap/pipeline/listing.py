@@ -14,9 +14,9 @@ from juno_snap.ids import Principal, SnapshotId
 from juno_snap.management.client import ManagementClient
 from juno_snap.management.limits import SNAPSHOT_SLICE_MAX_BYTES
 from juno_snap.management.types import Snapshot, SnapshotMetadata
+from juno_snap.pipeline.explain import explained
 from juno_snap.pipeline.journal.records import SnapshotNote
 from juno_snap.pipeline.notes import Notes, made_by, note_of
-from juno_snap.pipeline.observe import explained
 from juno_snap.pipeline.report import SCHEMA, Json, hex_or_none, rfc3339, snapshot_json
 from juno_snap.pipeline.resolve import oldest_first, resolve_snapshot
 from juno_snap.pipeline.workspace import Workspace

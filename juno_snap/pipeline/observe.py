@@ -7,7 +7,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Final, final
 
-from juno_snap.errors import JunoSnapError, NotFoundError, PreconditionError, RejectedError
+from juno_snap.errors import JunoSnapError, PreconditionError, RejectedError
 from juno_snap.events import Observer, StepFinished, StepOutcome, StepStarted
 from juno_snap.ids import Principal
 from juno_snap.juno.configuration import Configuration, Unreadable
@@ -16,7 +16,7 @@ from juno_snap.juno.roles import BUILD_METADATA, PACKAGE_METADATA, JunoModule, r
 from juno_snap.management.candid_call import INTERFACE_METADATA
 from juno_snap.management.client import ManagementClient
 from juno_snap.management.types import CanisterStatus, CertifiedInfo, Snapshot
-from juno_snap.pipeline import codes
+from juno_snap.pipeline.explain import WHO_CONTROLS, explained, module_not_found
 from juno_snap.pipeline.notes import Notes
 from juno_snap.pipeline.report import Evidence, StepReport, hex_or_none, rfc3339
 from juno_snap.pipeline.resolve import oldest_first
@@ -156,12 +156,6 @@ def _evidence(seen: Observation) -> Evidence:
     }
 
 
-WHO_CONTROLS: Final = (
-    "of Juno's access keys those of role Admin are controllers; Write and Submit keys and those of "
-    "GitHub Actions are not, whatever they may do inside the module"
-)
-
-
 def check_controller(info: CertifiedInfo, module: Principal, caller: Principal) -> None:
     """Refuse a module that does not exist or that ``caller`` does not control.
 
@@ -196,33 +190,3 @@ async def check_undisturbed(client: ManagementClient, seen: Observation) -> None
         code="disturbed",
         hint="find out who did it, then plan again",
     )
-
-
-def module_not_found(module: Principal) -> NotFoundError:
-    """The error for a module that does not exist."""
-    return NotFoundError(
-        f"there is no module {module} on this network",
-        code="module-not-found",
-        hint="check the id and the network",
-    )
-
-
-def explained(error: RejectedError, module: Principal) -> JunoSnapError:
-    """A reject of a call that only reads, in words of its own where its meaning is known."""
-    match error.error_code:
-        case codes.CANISTER_NOT_FOUND:
-            return module_not_found(module)
-        case codes.NOT_CONTROLLER | codes.NOT_ALLOWED:
-            return PreconditionError(
-                f"this identity does not control module {module}",
-                code="not-controller",
-                hint=f"use one of its controllers, juno-snap status shows them; {WHO_CONTROLS}",
-            )
-        case codes.OUT_OF_CYCLES:
-            return PreconditionError(
-                f"module {module} is frozen: it cannot pay for a call ({error.message})",
-                code="module-frozen",
-                hint="top it up with cycles, then try again",
-            )
-        case _:
-            return error

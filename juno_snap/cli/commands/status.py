@@ -17,10 +17,11 @@ from juno_snap.library.choice import ModuleChoice
 from juno_snap.management.types import CertifiedInfo
 from juno_snap.pipeline.costs import freezing_reserve_cycles
 from juno_snap.pipeline.doctor import LOW_DAYS, days_until_frozen
+from juno_snap.pipeline.explain import module_not_found
 from juno_snap.pipeline.journal import JOURNAL_FILE
 from juno_snap.pipeline.listing import listed_json
 from juno_snap.pipeline.notes import note_of
-from juno_snap.pipeline.observe import Observation, module_not_found, observe
+from juno_snap.pipeline.observe import Observation, observe
 from juno_snap.pipeline.report import hex_or_none
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.units import SNAPSHOTS_MAX

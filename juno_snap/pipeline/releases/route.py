@@ -10,7 +10,7 @@ from juno_snap.juno.package import read_juno_module
 from juno_snap.juno.releases.model import Catalogue, releases_between, version_in
 from juno_snap.juno.releases.source import ReleaseFile, ReleaseSource
 from juno_snap.juno.roles import JunoModule, Role, Version
-from juno_snap.pipeline.observe import module_not_found
+from juno_snap.pipeline.explain import module_not_found
 from juno_snap.pipeline.program import InstallChange, Program
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.wasm_file import WasmFile, check_wasm
