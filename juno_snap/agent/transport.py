@@ -25,7 +25,7 @@ Source: dfinity/ic, ``rs/limits/src/lib.rs``.
 """
 
 CONNECTIONS_MAX: Final = 50
-"""As many calls as a transfer of snapshots has under way; one that would wait is not sent yet."""
+"""More than a transfer of snapshots has calls under way; one that would wait is not sent yet."""
 
 POOLS: Final = 10
 """Among which the connections are: for each request a pool looks at all that it has."""
