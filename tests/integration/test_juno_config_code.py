@@ -1,11 +1,13 @@
 """A juno.config that is code, through real Node: what it may be, and how it may fail."""
 
+import contextlib
 import shutil
+import subprocess
 
 import pytest
 
 from juno_snap.errors import ConfigError
-from juno_snap.juno.config_code import run_config
+from juno_snap.juno.config_code import READER, run_config
 from tests.motoko import require_npm_packages, unavailable
 
 ONE = "ryjl3-tyaaa-aaaaa-aaaba-cai"
@@ -199,6 +201,18 @@ async def test_a_failing_file_is_named_with_a_cure(tmp_path, text, words, cure):
     assert words in error.message
     assert cure in error.hint
     assert len(error.message) < 1000
+
+
+def test_an_error_behind_much_noise_waits_for_a_slow_reader(tmp_path):
+    text = "console.log('x'.repeat(5000000)); throw new Error('end');"
+    config = write(tmp_path, "juno.config.mjs", text)
+    argv = ["node", str(READER), str(config), "production", str(tmp_path / "result"), "0"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1.0)
+        said, _ = process.communicate()
+    assert process.returncode == 1
+    assert b"Error: end" in said
 
 
 @pytest.mark.anyio

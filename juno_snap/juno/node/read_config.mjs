@@ -7,6 +7,12 @@ import { PACKAGE, STAND_IN, initialize, load, resolve } from "./hooks.mjs";
 
 const [file, mode, result, strips] = process.argv.slice(2);
 
+// Both write into one pipe, and Node drops what a full one does not take when it ends with an error:
+// the error itself. Blocking, they wait for the reader.
+for (const stream of [process.stdout, process.stderr]) {
+  stream._handle?.setBlocking?.(true);
+}
+
 /** Tell the caller and leave, whatever timers or servers the configuration has left running. */
 const tell = (told) => {
   const json = JSON.stringify(told, (_, value) => (typeof value === "bigint" ? `${value}` : value));
