@@ -27,9 +27,9 @@ from juno_snap.cli.session import Session
 from juno_snap.cli.targets import choose_module, is_said
 from juno_snap.clock import system_clock
 from juno_snap.errors import ConfigError, IdentityError, JunoSnapError
+from juno_snap.juno.choice import ModuleChoice
 from juno_snap.juno.config import is_code
 from juno_snap.juno.config_code import find_node
-from juno_snap.library.choice import ModuleChoice
 from juno_snap.management.client import ManagementClient
 from juno_snap.management.types import CanisterStatus
 from juno_snap.pipeline import doctor

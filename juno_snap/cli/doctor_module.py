@@ -15,9 +15,9 @@ from juno_snap.cli.session import Session
 from juno_snap.clock import system_clock
 from juno_snap.errors import JunoSnapError, RejectedError
 from juno_snap.ids import Principal
+from juno_snap.juno.choice import ModuleChoice
 from juno_snap.juno.package import read_juno_module
 from juno_snap.juno.roles import JunoModule
-from juno_snap.library.choice import ModuleChoice
 from juno_snap.management.client import ManagementClient
 from juno_snap.management.types import CanisterStatus, CertifiedInfo, Snapshot
 from juno_snap.pipeline import doctor

@@ -21,8 +21,8 @@ from juno_snap.cli.output import Output
 from juno_snap.cli.project import Project
 from juno_snap.errors import ConfigError, InputError, NotFoundError
 from juno_snap.ids import Principal
+from juno_snap.juno.choice import ModuleChoice
 from juno_snap.juno.config import TARGETS, id_of
-from juno_snap.library.choice import ModuleChoice
 from juno_snap.settings.load import PRODUCTION
 from juno_snap.settings.model import ModuleSettings, Role, Settings
 from juno_snap.settings.schema import looks_like_principal

@@ -8,8 +8,8 @@ import typer
 
 from juno_snap.cli.session import Session
 from juno_snap.errors import InputError
-from juno_snap.juno.guards import Terms
-from juno_snap.library.choice import ModuleChoice
+from juno_snap.juno.choice import ModuleChoice
+from juno_snap.juno.guards import Guard, Terms
 from juno_snap.library.configured import checks_for
 from juno_snap.pipeline.checks.parse import parse_check
 from juno_snap.pipeline.policy import (
@@ -146,6 +146,17 @@ class GuardOptions:
         ),
     ] = False
 
+    @property
+    def lifted(self) -> frozenset[Guard]:
+        """The same by their names."""
+        said: dict[Guard, bool] = {
+            "role-change": self.allow_role_change,
+            "stock": self.allow_stock,
+            "downgrade": self.allow_downgrade,
+            "skip": self.allow_skip,
+        }
+        return frozenset(guard for guard, is_lifted in said.items() if is_lifted)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions:
@@ -209,12 +220,7 @@ def request_of(
         health_timeout_seconds=health.health_timeout_seconds or settings.health_timeout_seconds,
         goes_back=not health.no_rollback,
         rollback_window_seconds=settings.rollback_window_seconds,
-        juno=Terms(
-            allow_role_change=guards.allow_role_change,
-            allow_stock=guards.allow_stock,
-            allow_downgrade=guards.allow_downgrade,
-            allow_skip=guards.allow_skip,
-        ),
+        juno=Terms(lifted=guards.lifted),
         force=install.force,
     )
 

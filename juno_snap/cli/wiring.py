@@ -28,8 +28,8 @@ from juno_snap.errors import (
     PreconditionError,
 )
 from juno_snap.ids import ANONYMOUS, Principal
+from juno_snap.juno.choice import ModuleChoice
 from juno_snap.library.address import pinned_key
-from juno_snap.library.choice import ModuleChoice
 from juno_snap.library.configured import costs_of, hooks_for, protected_for
 from juno_snap.management.client import ManagementClient
 from juno_snap.pipeline.hooks.run import Hooks

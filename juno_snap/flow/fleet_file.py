@@ -38,6 +38,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from juno_snap.errors import ConfigError
 from juno_snap.files import read_file
+from juno_snap.juno.guards import Allowed
 from juno_snap.juno.roles import VERSION_PATTERN
 
 NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$"
@@ -48,7 +49,6 @@ SECONDS_MAX: Final = 86_400
 TIMEOUT_MAX_SECONDS: Final = 3600
 
 Percentage = Annotated[int, Field(ge=1, le=100)]
-Allowed = Literal["role-change", "stock", "downgrade", "skip", "unverified-release"]
 Seconds = Annotated[int, Field(ge=1, le=TIMEOUT_MAX_SECONDS)]
 
 

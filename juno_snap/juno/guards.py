@@ -4,17 +4,20 @@ Each reason against it has an option of its own that lifts it and nothing else; 
 told. What is not known is told too, and never counts as good.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, Literal, TypeAlias, final, get_args
 
 from juno_snap.juno.releases.model import releases_between
 from juno_snap.juno.roles import JunoModule, Role, Version
 
-ROLE_FLAG: Final = "--allow-role-change"
-STOCK_FLAG: Final = "--allow-stock"
-DOWNGRADE_FLAG: Final = "--allow-downgrade"
-SKIP_FLAG: Final = "--allow-skip"
+Guard: TypeAlias = Literal["role-change", "stock", "downgrade", "skip"]
+"""What is refused unless a person lifts it: ``--allow-role-change`` and so on."""
+Allowed: TypeAlias = Literal[Guard, "unverified-release"]
+"""The same, and a release of which no checksum is published."""
+GUARDS: Final[tuple[Guard, ...]] = get_args(Guard)
+ALLOWED: Final[tuple[Allowed, ...]] = get_args(Allowed)
+
 STEP_FLAG: Final = "--step"
 
 
@@ -29,10 +32,7 @@ class Terms:
     """The release of that role that the new Wasm is; older ones do not say it themselves."""
     published: tuple[Version, ...] | None = None
     """Every published version of the role; none where the list was not read."""
-    allow_role_change: bool = False
-    allow_stock: bool = False
-    allow_downgrade: bool = False
-    allow_skip: bool = False
+    lifted: frozenset[Guard] = frozenset()
 
 
 @final
@@ -46,6 +46,11 @@ class Reason:
     flags: tuple[str, ...] = ()
     """Options that lift it; none, where it has to be put right elsewhere."""
     is_refusal: bool = False
+
+
+def guards_in(allowed: Collection[Allowed]) -> frozenset[Guard]:
+    """Those of ``allowed`` that lift a guard."""
+    return frozenset(guard for guard in GUARDS if guard in allowed)
 
 
 def judge_modules(
@@ -90,19 +95,19 @@ def _about_roles(installed: JunoModule, new: JunoModule, terms: Terms) -> Iterat
             )
     elif other is None:
         problem = f" ({new.problem})" if new.problem else ""
-        yield _lifted(
-            is_allowed=terms.allow_role_change,
+        yield _guarded(
+            terms,
+            "role-change",
             code="role-change",
             text=f"the module is {_said(installed, terms.role)}, and the new Wasm does not say "
             f"what it is{problem}",
-            flag=ROLE_FLAG,
         )
     elif other != known:
-        yield _lifted(
-            is_allowed=terms.allow_role_change,
+        yield _guarded(
+            terms,
+            "role-change",
             code="role-change",
             text=f"the module is {_said(installed, terms.role)}, but the new Wasm is {_said(new)}",
-            flag=ROLE_FLAG,
         )
 
 
@@ -113,12 +118,12 @@ def _about_build(installed: JunoModule, new: JunoModule, terms: Terms) -> Iterat
     if installed.build == "extended":
         what = "a stock build" if new.build == "stock" else "a build of unknown kind"
         name = f" ({installed.package.name})" if installed.package else ""
-        yield _lifted(
-            is_allowed=terms.allow_stock,
+        yield _guarded(
+            terms,
+            "stock",
             code="stock-over-extended",
             text=f"the module is extended{name}, and the new Wasm is {what}: the functions that "
             "were added to the module are gone with it",
-            flag=STOCK_FLAG,
         )
     elif installed.build is None:
         yield Reason(
@@ -133,12 +138,12 @@ def _about_versions(
 ) -> Iterator[Reason]:
     old_release, new_release = installed.release, terms.version or new.release
     if new_release is None and installed.package is not None and new.evidence == "juno:build":
-        yield _lifted(
-            is_allowed=terms.allow_downgrade,
+        yield _guarded(
+            terms,
+            "downgrade",
             code="downgrade",
             text=f"the module is {installed.label}, and the new Wasm is of before modules had a "
             "package: an older release",
-            flag=DOWNGRADE_FLAG,
         )
     elif old_release is None or new_release is None:
         whose = "the module" if old_release is None else "the new Wasm"
@@ -148,12 +153,12 @@ def _about_versions(
             "release is not known",
         )
     elif new_release < old_release:
-        yield _lifted(
-            is_allowed=terms.allow_downgrade,
+        yield _guarded(
+            terms,
+            "downgrade",
             code="downgrade",
             text=f"the module is at {old_release}, and {new_release} is older: it may not "
             "understand the data",
-            flag=DOWNGRADE_FLAG,
         )
     elif new_release > old_release:
         yield from _about_skipping(old_release, new_release, terms, is_reset=is_reset)
@@ -179,12 +184,13 @@ def _about_skipping(
         yield Reason(code="release-unlisted", text=f"{new} is not among the published releases")
     skipped = [each for each in releases_between(terms.published, old, new) if each != new]
     if skipped:
-        yield _lifted(
-            is_allowed=terms.allow_skip or is_reset,
+        yield _guarded(
+            terms,
+            "skip",
             code="release-skipped",
             text=f"from {old} to {new} skips {', '.join(map(str, skipped))}: what they change in "
             "the data would not be done",
-            flag=SKIP_FLAG,
+            is_lifted=is_reset,
             others=(STEP_FLAG,),
         )
 
@@ -202,15 +208,22 @@ def _uncertified(old: Version) -> Reason:
     )
 
 
-def _lifted(
-    *, is_allowed: bool, code: str, text: str, flag: str, others: tuple[str, ...] = ()
+def _guarded(
+    terms: Terms,
+    guard: Guard,
+    *,
+    code: str,
+    text: str,
+    is_lifted: bool = False,
+    others: tuple[str, ...] = (),
 ) -> Reason:
-    """A refusal, or no more than a remark where its option was said."""
+    """A refusal, or no more than a remark where its guard is lifted."""
+    is_lifted = is_lifted or guard in terms.lifted
     return Reason(
         code=code,
         text=text,
-        flags=() if is_allowed else (*others, flag),
-        is_refusal=not is_allowed,
+        flags=() if is_lifted else (*others, f"--allow-{guard}"),
+        is_refusal=not is_lifted,
     )
 
 

@@ -10,15 +10,15 @@ from juno_snap.errors import InputError, JunoSnapError, NotFoundError, Precondit
 from juno_snap.events import Observer
 from juno_snap.flow.fleet_file import CodeTable, FleetFile, fleet_mistake
 from juno_snap.ids import Principal
+from juno_snap.juno.choice import ModuleChoice
+from juno_snap.juno.guards import Allowed
 from juno_snap.juno.releases.model import Catalogue
 from juno_snap.juno.releases.source import ReleaseSource
 from juno_snap.juno.roles import Role, Version
-from juno_snap.library.choice import ModuleChoice
 from juno_snap.pipeline.releases.route import (
     Candidate,
     ReleaseChoice,
     Route,
-    Target,
     choose_route,
     obtain_candidates,
 )
@@ -133,7 +133,7 @@ class Codes:
         """From which release to which a module goes, where it gets one."""
         return self._routes.get(module)
 
-    def allowed(self, number: int) -> frozenset[str]:
+    def allowed(self, number: int) -> frozenset[Allowed]:
         """The guards that are lifted for the modules of an entry."""
         return frozenset((*self._file.upgrade.allow, *self._file.modules[number].allow))
 
@@ -162,7 +162,7 @@ class Codes:
             catalogue, version = releases.catalogue, Version.parse(asked)
         route = await choose_route(
             workspace,
-            Target(id=choice.id, name=choice.name, role=choice.role),
+            choice,
             catalogue,
             ReleaseChoice(version=version),
             may_skip="skip" in allowed,

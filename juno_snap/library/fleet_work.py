@@ -27,9 +27,9 @@ from juno_snap.flow.fleet_work import (
 from juno_snap.flow.model import RunRecord
 from juno_snap.flow.space import FlowSpace
 from juno_snap.ids import Principal
+from juno_snap.juno.choice import ModuleChoice
 from juno_snap.juno.discovery import list_segments
-from juno_snap.juno.guards import Terms
-from juno_snap.library.choice import ModuleChoice
+from juno_snap.juno.guards import Terms, guards_in
 from juno_snap.library.configured import checks_for
 from juno_snap.library.fleet_code import Code, Codes, open_releases
 from juno_snap.library.published import releases_of
@@ -322,7 +322,6 @@ class FleetWork:
 
     def _request(self, number: int, choice: ModuleChoice, code: Code) -> UpgradeRequest:
         settings, said, table = self._settings, self._file.upgrade, self._file.modules[number]
-        allowed = self._codes.allowed(number)
         route = code.route
         checks = [
             *checks_for(settings, choice.id),
@@ -338,10 +337,7 @@ class FleetWork:
                 role=route.role if route else choice.role,
                 version=route.wanted if route else None,
                 published=route.published if route else None,
-                allow_role_change="role-change" in allowed,
-                allow_stock="stock" in allowed,
-                allow_downgrade="downgrade" in allowed,
-                allow_skip="skip" in allowed,
+                lifted=guards_in(self._codes.allowed(number)),
             ),
             sha256=None if said.sha256 is None else bytes.fromhex(said.sha256),
             checks=tuple(dict.fromkeys(checks)),

@@ -8,6 +8,7 @@ from typing import final
 from juno_snap.errors import PreconditionError
 from juno_snap.events import Observer, ignore_events
 from juno_snap.ids import Principal, SnapshotId
+from juno_snap.juno.choice import ModuleChoice
 from juno_snap.juno.releases.source import ReleaseSource
 from juno_snap.library.asking import asked_of, check_may_change, forgiving, with_argument
 from juno_snap.library.code import read_code
@@ -20,7 +21,6 @@ from juno_snap.pipeline.listing import SnapshotDetail, SnapshotList, list_snapsh
 from juno_snap.pipeline.marks import MarkedSnapshot, label_snapshot, protect_snapshot
 from juno_snap.pipeline.plan import UpgradePlan
 from juno_snap.pipeline.rehearsal import RehearsalReport
-from juno_snap.pipeline.releases.route import Target
 from juno_snap.pipeline.report import RestoreReport, SnapshotReport, UpgradeReport
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.restore import prepare_restore, prepare_rollback, run_restore
@@ -71,9 +71,9 @@ class Module:
                 code="no-releases",
                 hint="take it from juno_snap.connect, or give upgrade a file",
             )
-        target = Target(id=self.id, name=self.name, role=self.defaults.juno.role)
+        role = self.defaults.juno.role
         return Releases(
-            target=target,
+            module=ModuleChoice(id=self.id, name=self.name, role=role),
             workspace=self.workspace,
             source=self.source,
             defaults=self.defaults,

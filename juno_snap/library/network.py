@@ -18,13 +18,13 @@ from juno_snap.agent.root_key import MAINNET_ROOT_KEY
 from juno_snap.errors import ConfigError, NotFoundError
 from juno_snap.events import Notice, Observer, ignore_events
 from juno_snap.ids import Principal
+from juno_snap.juno.choice import ModuleChoice
 from juno_snap.juno.credentials.login import Login
 from juno_snap.juno.guards import Terms
 from juno_snap.juno.releases.model import Catalogue
 from juno_snap.library import configured
 from juno_snap.library.address import find_local, pinned_key
 from juno_snap.library.asking import forgiving
-from juno_snap.library.choice import ModuleChoice
 from juno_snap.library.code import new_module
 from juno_snap.library.fleet import Fleet
 from juno_snap.library.keys import IdentityChoice, choose_identity

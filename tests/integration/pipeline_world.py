@@ -18,7 +18,7 @@ from tests.integration.management_world import large
 V1 = sample("document_store_v1")
 V2 = sample("document_store_v2")
 
-LIFTED = Terms(allow_role_change=True, allow_downgrade=True)
+LIFTED = Terms(lifted=frozenset({"role-change", "downgrade"}))
 """For tests of other things: the samples call themselves satellites, what breaks them does not."""
 
 

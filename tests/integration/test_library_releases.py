@@ -89,12 +89,12 @@ async def test_a_release_is_chosen_and_one_that_skips_others_is_refused(connect)
             ["upgraded"],
         )
         assert [check["ok"] for check in way.passed[0][1].checks] == [True]
-        way = await store.releases.upgrade(latest=True, allow_skip=True)
+        way = await store.releases.upgrade(latest=True, allow={"skip"})
         assert way.reached == "0.4.0"
         with pytest.raises(PreconditionError) as refused:
             await store.releases.upgrade(version="0.3.0")
         assert refused.value.code == "downgrade"
-        assert (await store.releases.upgrade(version="0.3.0", allow_downgrade=True)).reached == (
+        assert (await store.releases.upgrade(version="0.3.0", allow={"downgrade"})).reached == (
             "0.3.0"
         )
 
@@ -145,7 +145,8 @@ async def test_every_release_on_the_way_is_planned(connect):
         pytest.param({}, id="neither"),
         pytest.param({"version": "0.2.0", "latest": True}, id="both"),
         pytest.param({"version": "newest"}, id="no version"),
-        pytest.param({"latest": True, "step": True, "allow_skip": True}, id="steps that skip"),
+        pytest.param({"latest": True, "step": True, "allow": {"skip"}}, id="steps that skip"),
+        pytest.param({"latest": True, "allow": {"skipping"}}, id="no guard"),
     ],
 )
 async def test_what_cannot_be_meant_is_refused(connect, wrong):

@@ -18,7 +18,7 @@ from juno_snap.cli.tables import facts
 from juno_snap.cli.wiring import Connection, connect
 from juno_snap.errors import InputError, PreconditionError
 from juno_snap.ids import Principal
-from juno_snap.library.choice import ModuleChoice
+from juno_snap.juno.choice import ModuleChoice
 from juno_snap.management.candid_call import call_with_text
 from juno_snap.management.client import ManagementClient
 from juno_snap.management.types import (

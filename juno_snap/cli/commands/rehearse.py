@@ -36,7 +36,7 @@ from juno_snap.errors import (
 )
 from juno_snap.events import Observer
 from juno_snap.ids import Principal
-from juno_snap.library.choice import ModuleChoice
+from juno_snap.juno.choice import ModuleChoice
 from juno_snap.library.configured import hooks_for
 from juno_snap.pipeline.copying import Original
 from juno_snap.pipeline.hooks.run import Hooks

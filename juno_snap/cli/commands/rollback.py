@@ -17,7 +17,7 @@ from juno_snap.cli.running import reading
 from juno_snap.cli.session import Session
 from juno_snap.cli.tables import moment
 from juno_snap.cli.wiring import connect
-from juno_snap.library.choice import ModuleChoice
+from juno_snap.juno.choice import ModuleChoice
 from juno_snap.pipeline.report import Report
 from juno_snap.pipeline.restore import PreparedRestore, prepare_rollback, run_restore
 

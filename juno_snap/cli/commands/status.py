@@ -10,10 +10,10 @@ from juno_snap.cli.session import Session
 from juno_snap.cli.tables import cycles, facts, size
 from juno_snap.cli.wiring import Connection, connect
 from juno_snap.errors import PreconditionError
+from juno_snap.juno.choice import ModuleChoice
 from juno_snap.juno.discovery import list_segments
 from juno_snap.juno.package import read_juno_module
 from juno_snap.juno.roles import JunoModule
-from juno_snap.library.choice import ModuleChoice
 from juno_snap.management.types import CertifiedInfo
 from juno_snap.pipeline.costs import freezing_reserve_cycles
 from juno_snap.pipeline.doctor import LOW_DAYS, days_until_frozen

@@ -30,11 +30,11 @@ from juno_snap.cli.upgrades import (
 )
 from juno_snap.cli.wiring import Connection, connect
 from juno_snap.errors import JunoSnapError
-from juno_snap.library.choice import ModuleChoice
+from juno_snap.juno.choice import ModuleChoice
 from juno_snap.library.published import releases_of
 from juno_snap.pipeline.releases.forecast import forecast
 from juno_snap.pipeline.releases.passage import Passage, go_through, prepare_passage
-from juno_snap.pipeline.releases.route import Candidate, ReleaseChoice, Target
+from juno_snap.pipeline.releases.route import Candidate, ReleaseChoice
 from juno_snap.pipeline.report import ENDED_BADLY, UpgradeReport
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.upgrade import (
@@ -174,11 +174,10 @@ async def _through_releases(
 ) -> None:
     """To the release that is wanted, by way of others where that was said."""
     session, workspace = run.session, run.workspace
-    target = Target(id=run.choice.id, name=run.choice.name, role=run.choice.role)
     source = releases_of(session.settings)
     with session.output.watch() as observer:
         passage, candidates = await reading(
-            prepare_passage(workspace, target, source, choice, request, observer=observer)
+            prepare_passage(workspace, run.choice, source, choice, request, observer=observer)
         )
     for each in candidates:
         if each.release is not None:
@@ -195,7 +194,7 @@ async def _through_releases(
         return await run.upgrade(candidate, asked, asks=not passage.passed)
 
     try:
-        await go_through(workspace, target.id, passage, candidates, request, upgrade)
+        await go_through(workspace, run.choice.id, passage, candidates, request, upgrade)
     except (*ENDED_BADLY, JunoSnapError):
         _tell_passage(session, passage)
         if passage.is_stepwise:

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias, final
 from juno_snap.errors import JunoSnapError
 from juno_snap.events import Observer, ignore_events
 from juno_snap.ids import Principal
+from juno_snap.juno.choice import ModuleChoice
 from juno_snap.juno.releases.source import ReleaseSource
 from juno_snap.juno.roles import Version
 from juno_snap.pipeline.journal.records import SnapshotNote
@@ -20,7 +21,6 @@ from juno_snap.pipeline.releases.route import (
     Candidate,
     ReleaseChoice,
     Route,
-    Target,
     choose_route,
     obtain_candidates,
     version_of,
@@ -121,7 +121,7 @@ class Passage:
 
 async def prepare_passage(
     workspace: Workspace,
-    target: Target,
+    module: ModuleChoice,
     source: ReleaseSource,
     choice: ReleaseChoice,
     request: UpgradeRequest,
@@ -137,9 +137,8 @@ async def prepare_passage(
         JunoSnapError: The snapshots of the module cannot be listed.
     """
     catalogue = await source.catalogue()
-    route = await choose_route(
-        workspace, target, catalogue, choice, may_skip=request.juno.allow_skip
-    )
+    may_skip = "skip" in request.juno.lifted
+    route = await choose_route(workspace, module, catalogue, choice, may_skip=may_skip)
     candidates = await obtain_candidates(
         source,
         catalogue,
@@ -148,7 +147,7 @@ async def prepare_passage(
         pinned=request.sha256,
         observer=observer,
     )
-    passage = await begin_passage(workspace, target.id, route, is_stepwise=choice.is_stepwise)
+    passage = await begin_passage(workspace, module.id, route, is_stepwise=choice.is_stepwise)
     return passage, candidates
 
 

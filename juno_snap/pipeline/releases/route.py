@@ -6,6 +6,7 @@ from typing import Final, get_args
 from juno_snap.errors import InputError, PreconditionError, TrustError
 from juno_snap.events import Observer, ignore_events
 from juno_snap.ids import Principal
+from juno_snap.juno.choice import ModuleChoice
 from juno_snap.juno.package import read_juno_module
 from juno_snap.juno.releases.model import Catalogue, releases_between, version_in
 from juno_snap.juno.releases.source import ReleaseFile, ReleaseSource
@@ -36,25 +37,10 @@ class ReleaseChoice:
         Raises:
             InputError: It speaks of one release, and there may be several.
         """
-        speaks_of_one = request.sha256 is not None or request.reset or request.juno.allow_skip
+        speaks_of_one = request.sha256 is not None or request.reset or "skip" in request.juno.lifted
         if self.is_stepwise and speaks_of_one:
             text = "--step goes through several releases: not with --sha256, --reset, --allow-skip"
             raise InputError(text, code="usage")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """The module that a release is for."""
-
-    id: Principal
-    name: str | None = None
-    role: Role | None = None
-    """What it was called: by whoever chose it, or in the configuration."""
-
-    @property
-    def label(self) -> str:
-        """For people."""
-        return f"{self.name} ({self.id})" if self.name else str(self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +81,7 @@ class Route:
 
 async def choose_route(
     workspace: Workspace,
-    target: Target,
+    module: ModuleChoice,
     catalogue: Catalogue,
     choice: ReleaseChoice,
     *,
@@ -110,21 +96,21 @@ async def choose_route(
         NotFoundError: No such module, or the release is not published.
         PreconditionError: What is installed is not known, so that releases may be skipped.
     """
-    info = await workspace.client.canister_info(target.id)
+    info = await workspace.client.canister_info(module.id)
     if not info.exists:
-        raise module_not_found(target.id)
-    module = await read_juno_module(workspace.client, target.id)
-    role = _role(target, module)
-    said, installed = choice.version, module.release
+        raise module_not_found(module.id)
+    found = await read_juno_module(workspace.client, module.id)
+    role = _role(module, found)
+    said, installed = choice.version, found.release
     published = catalogue.versions[role]
     wanted = catalogue.latest(role) if said is None else catalogue.choose(role, said)
-    begun = _begun(workspace, target.id, role)
+    begun = _begun(workspace, module.id, role)
     start = begun if begun is not None and begun <= wanted else None
     versions: tuple[Version, ...] = (wanted,)
     if choice.is_stepwise and start is not None:
         versions = (start, *releases_between(published, start, wanted))
     elif installed is None and start is None and (choice.is_stepwise or not may_skip):
-        raise _unknown(target)
+        raise _unknown(module)
     elif choice.is_stepwise and installed is not None:
         versions = releases_between(published, installed, wanted) or (wanted,)
     return Route(
@@ -171,16 +157,16 @@ def _module(release: ReleaseFile) -> WasmFile:
         ) from error
 
 
-def _role(target: Target, module: JunoModule) -> Role:
+def _role(module: ModuleChoice, installed: JunoModule) -> Role:
     """The role that is configured, or said with ``-t``, or that the module itself says."""
-    names = (target.role, target.name, module.role)
+    names = (module.role, module.name, installed.role)
     found = next((ROLES[name] for name in names if name in ROLES), None)
     if found is None:
         raise InputError(
-            f"the role of {target.label} is not known, so that no release can be chosen",
-            value=str(target.id),
+            f"the role of {module.label} is not known, so that no release can be chosen",
+            value=str(module.id),
             code="role-unknown",
-            hint=f'write role = "satellite" under [modules.{target.name or "NAME"}] in '
+            hint=f'write role = "satellite" under [modules.{module.name or "NAME"}] in '
             "juno-snap.toml, or say -t satellite|mission-control|orbiter",
         )
     return found
@@ -201,9 +187,9 @@ def version_of(program: Program) -> tuple[Role, Version] | None:
     return version_in(change.wasm_name) if isinstance(change, InstallChange) else None
 
 
-def _unknown(target: Target) -> PreconditionError:
+def _unknown(module: ModuleChoice) -> PreconditionError:
     return PreconditionError(
-        f"{target.label} does not say which release it runs, so that it is not known which ones "
+        f"{module.label} does not say which release it runs, so that it is not known which ones "
         "would be skipped",
         code="release-unknown",
         hint="start it, if it is stopped: older ones tell it when asked; or say --allow-skip to go "

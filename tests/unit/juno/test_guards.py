@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from juno_snap.juno.guards import Terms, judge_modules
+from juno_snap.juno.guards import GUARDS, Terms, judge_modules
 from juno_snap.juno.roles import JunoModule, Package, Version, recognise
 
 V = Version.parse
+ALL = frozenset(GUARDS)
 NONE = JunoModule()
 PUBLISHED = (V("0.1.0"), V("0.1.1"), V("0.2.0"), V("0.3.0"))
 CONSOLE = recognise(package=b'{"name": "@junobuild/console", "version": "0.1.0"}', build=None)
@@ -34,21 +35,21 @@ def older(version="0.0.17", build="stock"):
 EXTENDED = juno(build="extended")
 REFUSALS = [
     # installed, new, what is known, code, what lifts it
-    pytest.param(juno(), juno("orbiter"), {}, "role-change", "role_change", id="orbiter"),
-    pytest.param(juno("orbiter"), juno(), {}, "role-change", "role_change", id="satellite"),
+    pytest.param(juno(), juno("orbiter"), {}, "role-change", "role-change", id="orbiter"),
+    pytest.param(juno("orbiter"), juno(), {}, "role-change", "role-change", id="satellite"),
     pytest.param(
-        juno("mission-control"), juno(), {}, "role-change", "role_change", id="on mission control"
+        juno("mission-control"), juno(), {}, "role-change", "role-change", id="on mission control"
     ),
-    pytest.param(juno(), CONSOLE, {}, "role-change", "role_change", id="another package"),
-    pytest.param(CONSOLE, juno(), {}, "role-change", "role_change", id="over another package"),
-    pytest.param(juno(), NONE, {}, "role-change", "role_change", id="no word of a role"),
-    pytest.param(juno(), BROKEN, {}, "role-change", "role_change", id="unreadable"),
-    pytest.param(older(), juno("orbiter"), {}, "role-change", "role_change", id="over an older"),
+    pytest.param(juno(), CONSOLE, {}, "role-change", "role-change", id="another package"),
+    pytest.param(CONSOLE, juno(), {}, "role-change", "role-change", id="over another package"),
+    pytest.param(juno(), NONE, {}, "role-change", "role-change", id="no word of a role"),
+    pytest.param(juno(), BROKEN, {}, "role-change", "role-change", id="unreadable"),
+    pytest.param(older(), juno("orbiter"), {}, "role-change", "role-change", id="over an older"),
     pytest.param(
-        NONE, juno("orbiter"), {"role": "satellite"}, "role-change", "role_change", id="as named"
+        NONE, juno("orbiter"), {"role": "satellite"}, "role-change", "role-change", id="as named"
     ),
     pytest.param(
-        NONE, NONE, {"role": "satellite"}, "role-change", "role_change", id="named, says nothing"
+        NONE, NONE, {"role": "satellite"}, "role-change", "role-change", id="named, says nothing"
     ),
     pytest.param(EXTENDED, juno(), {}, "stock-over-extended", "stock", id="stock"),
     pytest.param(
@@ -100,17 +101,17 @@ def test_it_is_refused_and_its_own_word_lifts_it_and_is_told(
     terms = Terms(**known)
     refused = [each for each in judge_modules(installed, new, terms) if each.is_refusal]
     assert [each.code for each in refused] == [code]
-    assert f"--allow-{lifted_by.replace('_', '-')}" in refused[0].flags
-    allowed = judge_modules(installed, new, replace(terms, **{f"allow_{lifted_by}": True}))
+    assert f"--allow-{lifted_by}" in refused[0].flags
+    allowed = judge_modules(installed, new, replace(terms, lifted=frozenset({lifted_by})))
     assert code not in codes(allowed, is_refusal=True)
     assert code in codes(allowed, is_refusal=False)
 
 
 @pytest.mark.parametrize(("installed", "new", "known", "code", "lifted_by"), REFUSALS)
 def test_no_other_word_lifts_it(installed, new, known, code, lifted_by):
-    words = {f"allow_{word}" for word in ("role_change", "stock", "downgrade", "skip")}
-    others = dict.fromkeys(words - {f"allow_{lifted_by}"}, True)
-    assert code in codes(judge_modules(installed, new, Terms(**known, **others)), is_refusal=True)
+    others = ALL - {lifted_by}
+    found = judge_modules(installed, new, Terms(**known, lifted=others))
+    assert code in codes(found, is_refusal=True)
 
 
 @pytest.mark.parametrize(
@@ -154,10 +155,7 @@ def test_what_nothing_speaks_against_goes_on_and_what_is_unknown_is_told(
 
 
 def test_a_module_that_is_not_what_it_was_named_as_is_refused_whatever_is_said():
-    terms = Terms(
-        role="satellite",
-        allow_role_change=True, allow_stock=True, allow_downgrade=True, allow_skip=True,
-    )  # fmt: skip
+    terms = Terms(role="satellite", lifted=ALL)
     for new in (juno(), juno("orbiter"), NONE):
         found = judge_modules(juno("orbiter"), new, terms)
         assert [(each.code, each.flags) for each in found] == [("role-mismatch", ())]

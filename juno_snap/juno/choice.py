@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import final
 
 from juno_snap.ids import Principal
-from juno_snap.settings.model import Role
+from juno_snap.juno.roles import Role
 
 
 @final
@@ -15,6 +15,7 @@ class ModuleChoice:
     id: Principal
     name: str | None
     role: Role | None
+    """What it was called: by whoever chose it, or in the configuration."""
 
     @property
     def label(self) -> str:
