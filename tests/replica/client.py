@@ -14,11 +14,12 @@ from juno_snap.wire import cbor
 from juno_snap.wire.candid import Tagged, decode, encode
 from juno_snap.wire.certificate import CanisterScope, request_status, verify_certificate
 from juno_snap.wire.query_response import decode_query_response
-from juno_snap.wire.request_status import Replied
+from juno_snap.wire.request_status import Pending, Replied, StatusAbsent
 from tests.replica import requests
 from tests.replica.requests import ALICE, MINUTE_NS
 
 WAT = Path(__file__).parent / "wat"
+POLLS_MAX = 6000
 HEADERS = {"content-type": "application/cbor"}
 NOWHERE = Principal(b"\0\0\0\0\0\0\0\x63\1\1")
 
@@ -92,8 +93,21 @@ class Client:
         """The certified outcome of a call."""
         content = self.call_content(canister_id, method, arg, **fields)
         answer = self.post_call(content, target=target)
+        if answer.status_code == 202:
+            return self.wait_for(content, target or canister_id)
         assert answer.status_code == 200, answer.text
         return self.outcome(answer, content, target=target)
+
+    def wait_for(self, content, target):
+        """The certified outcome of a call of which the network had no more to say at once."""
+        request_id = content.request_id()
+        for _ in range(POLLS_MAX):
+            certificate = self.read(target, [b"request_status", request_id])
+            outcome = request_status(certificate, request_id)
+            if not isinstance(outcome, Pending | StatusAbsent):
+                return outcome
+            time.sleep(0.01)
+        raise AssertionError(outcome)
 
     def query(self, canister_id, method, arg=b"", *, version=3, target=None):
         """The answer to a query, and its request id."""
