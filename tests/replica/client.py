@@ -106,7 +106,6 @@ class Client:
             outcome = request_status(certificate, request_id)
             if not isinstance(outcome, Pending | StatusAbsent):
                 return outcome
-            time.sleep(0.01)
         raise AssertionError(outcome)
 
     def query(self, canister_id, method, arg=b"", *, version=3, target=None):
