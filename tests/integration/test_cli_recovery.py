@@ -362,3 +362,23 @@ def test_a_state_directory_that_cannot_be_written_is_noticed_before_the_stop(sto
     assert (ran.code, ran.error["code"]) == (5, "journal-read-only")
     assert look("docs") == before
     assert ask("snapshot", "list", *elsewhere)["snapshots"] == []
+
+
+def test_a_state_directory_that_cannot_be_written_is_named_by_whatever_writes_there(store):
+    module = ask("status", "--module", "docs")["module"]
+    key = store.parent / "state" / "identities" / "default.pem"
+    state = ("--state", "/proc/nowhere")
+    signed = ("--identity", key, *state)
+    new_key = refuse("status", "--module", module, *state)
+    assert "made a key" not in new_key.err
+    created = refuse("module", "create", "--name", "more", *signed)
+    assert "created " in created.err
+    imported = refuse("identity", "import", key, "--name", "mine", *state)
+    rehearsed = refuse("rehearse", "--module", module, "-s", "document_store_v2.wasm", *signed)
+    for ran in (new_key, created, imported, rehearsed):
+        assert (ran.code, ran.error["code"]) == (5, "state-read-only")
+        assert "/proc/nowhere" in ran.error["message"]
+    backed_up = refuse("backup", "create", "--module", module, *signed)
+    assert (backed_up.code, backed_up.error["code"]) == (14, "backup-not-writable")
+    started = refuse("replica", "start", *state)
+    assert (started.code, started.error["code"]) == (5, "replica-directory")
