@@ -48,12 +48,14 @@ async def prepare_restore(
     which: str,
     *,
     discard_current: bool = False,
+    starts: bool = False,
     stop_timeout_seconds: float = STOP_TIMEOUT_SECONDS,
     observer: Observer = ignore_events,
 ) -> PreparedRestore:
     """Look at the module and at the snapshot ``which``: ``latest``, a label, an id, its beginning.
 
-    ``discard_current`` goes on where the present state cannot be saved.
+    ``discard_current`` goes on where the present state cannot be saved; ``starts`` lets the module
+    run afterwards, however it was found.
 
     Raises:
         InputError: The snapshot is named ambiguously or malformed.
@@ -69,7 +71,12 @@ async def prepare_restore(
     resumes = unfinished(workspace, module, digest)
     metadata = await workspace.client.read_canister_snapshot_metadata(module, snapshot.id)
     plan = plan_restore(
-        seen, snapshot, metadata, may_discard=discard_current, costs=workspace.costs
+        seen,
+        snapshot,
+        metadata,
+        may_discard=discard_current,
+        starts=starts,
+        costs=workspace.costs,
     )
     return PreparedRestore(
         seen=seen,
@@ -102,12 +109,11 @@ async def prepare_rollback(
         module,
         str(snapshot),
         discard_current=discard_current,
+        starts=True,  # a module that is gone back on shall serve
         stop_timeout_seconds=stop_timeout_seconds,
         observer=observer,
     )
-    # A module that is gone back on shall serve, however it was found.
-    plan = replace(prepared.plan, sends_start=True)
-    return replace(prepared, kind="rollback", of_operation=upgrade, plan=plan)
+    return replace(prepared, kind="rollback", of_operation=upgrade)
 
 
 async def restore_snapshot(

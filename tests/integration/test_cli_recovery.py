@@ -382,3 +382,12 @@ def test_a_state_directory_that_cannot_be_written_is_named_by_whatever_writes_th
     assert (backed_up.code, backed_up.error["code"]) == (14, "backup-not-writable")
     started = refuse("replica", "start", *state)
     assert (started.code, started.error["code"]) == (5, "replica-directory")
+
+
+def test_a_module_that_is_gone_back_on_while_it_is_stopped_is_planned_to_run(store):
+    upgrade(2)
+    ask("module", "stop", "--module", "docs")
+    plan = ask("rollback", "--module", "docs", "--dry-run")["plan"]
+    assert "start" in [step["name"] for step in plan["steps"]]
+    assert "left-stopped" not in [each["code"] for each in plan["warnings"]]
+    assert ask("rollback", "--module", "docs", "--yes")["module_status"] == "running"
