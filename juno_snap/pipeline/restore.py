@@ -190,6 +190,9 @@ def _taken_by(
     """The upgrade that is meant, and the snapshot that it took.
 
     Without a name it is the newest whose new code was installed, and that was not gone back on.
+
+    Raises:
+        NotFoundError: There is no such operation, or it has no snapshot that is there.
     """
     notes = workspace.journal.notes(workspace.root_key, module).values()
     taken = {
@@ -201,6 +204,8 @@ def _taken_by(
         undone = _gone_back_on(workspace, module)
         there = (each for each in sorted(taken, reverse=True) if each not in undone)
         operation = next((each for each in there if _is_in_effect(workspace, each)), None)
+    else:
+        workspace.journal.operation(operation)  # says so of one that it does not know
     if operation is None or operation not in taken:
         what = f"operation {operation}" if operation else "no upgrade of this module"
         has = "has no snapshot that is there" if operation else "has left a snapshot to go back to"

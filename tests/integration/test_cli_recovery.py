@@ -188,7 +188,8 @@ def test_going_back_on_nothing_is_not_found(store):
     assert refuse("rollback", "--module", "docs", "--yes").code == 4
     assert refuse("rollback", "20260101-000000-000000", "--yes").code == 4
     unknown = refuse("rollback", "20260101-000000-000000", "--module", "docs", "--yes")
-    assert unknown.code == 4
+    assert (unknown.code, unknown.error["code"]) == (4, "not-found")
+    assert "juno-snap history" in unknown.error["hint"]
 
 
 def test_a_snapshot_that_is_gone_is_not_found(store):
