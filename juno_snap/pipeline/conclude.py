@@ -256,7 +256,7 @@ class Conclusion:
             if record.name in SAVES and record.state == "failed" and self._went_on(record):
                 yield f"the state before was not saved: {message}"
             if record.name == "hook" and record.state == "failed":
-                yield f"hook {record.evidence.get('name')} failed: {message}"
+                yield message
 
     def _went_on(self, record: StepRecord) -> bool:
         later = self._progress.records[record.number :]
