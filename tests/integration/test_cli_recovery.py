@@ -313,6 +313,13 @@ def test_a_second_process_finds_the_module_locked(slow):
     assert look("docs")["status"] == "running"
 
 
+def test_going_back_while_an_upgrade_is_not_finished_points_to_resume(slow):
+    operation = killed()
+    ran = refuse("rollback", "--module", "docs", "--yes")
+    assert (ran.code, ran.error["code"]) == (5, "unfinished-operation")
+    assert f"juno-snap resume {operation}" in ran.error["hint"]
+
+
 # The journal
 
 
