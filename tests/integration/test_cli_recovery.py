@@ -218,8 +218,13 @@ def slow(cli, monkeypatch):
 
 def upgrade_until(line, version=2):
     """An upgrade that has told ``line``, still running."""
+    return process_until(line, *words_of_upgrade(version))
+
+
+def process_until(line, *words):
+    """A command that has told ``line``, still running."""
     running = subprocess.Popen(
-        child_command(*words_of_upgrade(version)),
+        child_command(*words),
         env=os.environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -295,6 +300,32 @@ def test_ctrl_c_says_how_to_go_on_and_the_module_runs(slow):
     assert look("docs")["status"] == "running"
     assert "run it again" in told or "juno-snap resume" in told
     assert upgrade(2)["outcome"] == "upgraded"
+
+
+def end_in_order(*words, at):
+    """What a command says that got Ctrl-C when it told the line ``at``."""
+    with process_until(at, *words) as running:
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=30)
+    assert running.returncode == 130
+    return out, err
+
+
+def test_ctrl_c_before_the_load_does_not_claim_that_anything_was_loaded_or_undone(slow):
+    kept = ask("snapshot", "create", "--module", "docs")["snapshot"]["id"]
+    words = ("snapshot", "restore", kept, "--module", "docs", "--yes")
+    shown, _ = end_in_order(*words, at="stop ...")
+    rows = dict(line.split("  ", 1) for line in shown.splitlines())
+    assert "loaded" not in rows
+    assert rows["to be loaded"].strip() == kept
+    assert rows["changes undone"].strip() == "-"
+
+
+def test_ctrl_c_while_a_snapshot_is_taken_does_not_ask_for_it_again(slow):
+    _, told = end_in_order("snapshot", "create", "--module", "docs", at="snapshot ...")
+    (taken,) = ask("snapshot", "list", "--module", "docs")["snapshots"]
+    assert f"snapshot {taken['id']} was taken" in told
+    assert "run " not in told
 
 
 def test_a_second_process_finds_the_module_locked(slow):
