@@ -288,6 +288,18 @@ def test_an_interrupted_upgrade_can_be_abandoned(slow):
     assert refuse("resume").code == 4
 
 
+def test_an_upgrade_of_a_module_that_was_deleted_meanwhile_can_be_closed(slow):
+    operation = killed("stop ...")
+    module = ask("status", "--module", "docs")["module"]
+    ask("module", "stop", "--module", "docs")
+    ask("module", "delete", "--module", "docs", "--yes")
+    ran = refuse("resume")
+    assert (ran.code, ran.error["code"]) == (4, "module-not-found")
+    assert f"juno-snap resume {operation} --abandon" in ran.error["hint"]
+    assert ask("resume", operation, "--abandon")["module"] == module
+    assert refuse("resume").error["code"] == "nothing-to-resume"
+
+
 def test_only_one_direction_can_be_gone_in(store):
     assert refuse("resume", "--back", "--abandon").code == 2
 
