@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from juno_snap.errors import LockedError, NotFoundError
+from juno_snap.errors import LockedError, NotFoundError, PreconditionError
 
 PRIVATE_MODE: Final = 0o600
 PRIVATE_DIR_MODE: Final = 0o700
@@ -49,6 +49,24 @@ def make_private_folders(*folders: Path) -> None:
     """
     for folder in folders:
         folder.mkdir(mode=PRIVATE_DIR_MODE, parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def writing_in(state: Path) -> Iterator[None]:
+    """Write below the state directory; what the file system refuses is the person's to mend.
+
+    Raises:
+        PreconditionError: It cannot be written, or has no room.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise PreconditionError(
+            f"the state directory {state} cannot be written: {error.strerror or error}",
+            code="state-read-only",
+            hint="make it writable for this user, with room to spare, or name another one with "
+            "--state",
+        ) from error
 
 
 def sync_directory(path: Path) -> None:

@@ -96,10 +96,11 @@ def report_table(report: Report) -> RenderableType:
                     ("changes by others", report.versions_passed),
                 ]
         case RestoreReport():
+            is_loaded = any((s.name, s.outcome) == ("load", "done") for s in common.steps)
             rows += [
-                ("loaded", report.snapshot),
+                ("loaded" if is_loaded else "to be loaded", report.snapshot),
                 ("safety snapshot", report.safety_snapshot),
-                ("changes undone", report.versions_passed),
+                ("changes undone", report.versions_passed if is_loaded else None),
             ]
         case SnapshotReport(snapshot=snapshot):
             rows += [

@@ -28,6 +28,8 @@ SAME_PRESS_SECONDS: Final = 0.5
 """Signals that come so soon after the first are the same Ctrl-C: the terminal sends it to every
 process, and programs that run others (npm, uv, make) pass it on once more."""
 
+STATUS_HINT: Final = "juno-snap status shows how things stand"
+
 SUSPENDING: Final = (signal.SIGTSTP,)
 """Ctrl-Z would hold a process whose module may be stopped."""
 
@@ -46,7 +48,10 @@ def run(work: Coroutine[Any, Any, T], output: Output) -> T:
     try:
         return asyncio.run(_interruptible(work, output))
     except asyncio.CancelledError as error:
-        raise CancelledByPersonError(str(error) or "cancelled") from error
+        told = str(error)  # of an operation, with what to do
+        raise CancelledByPersonError(
+            told or "cancelled", hint=STATUS_HINT if told else ""
+        ) from error
 
 
 def collect_garbage() -> None:

@@ -60,8 +60,8 @@ def open_identity(reference: Reference, settings: Settings, output: Output) -> I
     if reference.place is None:
         return anonymous()
     if not reference.is_made:
-        output.note(f"made a key for this state directory: {reference.place}")
         make_default_key(settings.state_directory)
+        output.note(f"made a key for this state directory: {reference.place}")
     key = _open(reference, output)
     file = reference.settings.delegation_file if reference.settings else None
     if file is None and isinstance(reference.place, ToolKey):

@@ -15,8 +15,7 @@ import uvicorn
 from juno_snap.console import HOST
 from juno_snap.console.app import OnTrouble, build_app
 from juno_snap.console.guard import SCHEME, Doors, Guard
-from juno_snap.errors import PreconditionError
-from juno_snap.files import lock_file, make_private_folders, write_private
+from juno_snap.files import lock_file, make_private_folders, write_private, writing_in
 from juno_snap.flow.space import LOCKS, FlowSpace
 from juno_snap.serving import Server, listen
 
@@ -116,16 +115,11 @@ def _config(app: Guard) -> uvicorn.Config:
 @contextlib.contextmanager
 def _alone(state: Path) -> Iterator[None]:
     """One console for a state directory, as there is one file with its token."""
-    try:
-        make_private_folders(state, state / LOCKS)
-    except OSError as error:
-        raise _unwritable(state, error) from error
     with contextlib.ExitStack() as held:
-        try:
+        with writing_in(state):
+            make_private_folders(state, state / LOCKS)
             path = state / LOCKS / "console.lock"
             held.enter_context(lock_file(path, purpose="the console of this state directory"))
-        except OSError as error:
-            raise _unwritable(state, error) from error
         yield
 
 
@@ -133,19 +127,9 @@ def _alone(state: Path) -> Iterator[None]:
 def _told(state: Path, token: str) -> Iterator[Path]:
     """The token in a file while the block runs."""
     file = state / HEADER_FILE
-    try:
+    with writing_in(state):
         write_private(file, f"Authorization: {SCHEME} {token}\n".encode())
-    except OSError as error:
-        raise _unwritable(state, error) from error
     try:
         yield file
     finally:
         file.unlink(missing_ok=True)
-
-
-def _unwritable(state: Path, error: OSError) -> PreconditionError:
-    return PreconditionError(
-        f"the state directory {state} cannot be written: {error.strerror or error}",
-        code="state-read-only",
-        hint="make it writable for this user, or name another one with --state",
-    )

@@ -1,6 +1,5 @@
 """Who signs, for a program: a key that it has, one in a file, or one of the state directory."""
 
-import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,14 +74,22 @@ def choose_identity(
 
 
 def make_default_key(state: Path) -> None:
-    """Let ``state`` have a key of its own; one that is there stays."""
+    """Let ``state`` have a key of its own; one that is there stays.
+
+    Raises:
+        PreconditionError: The state directory cannot be written.
+    """
     if stored_identity(state, DEFAULT_NAME) is not None:
         return
     key = generate_ed25519(os.urandom(SEED_BYTES))
-    with contextlib.suppress(PreconditionError):  # another process made one just now: use that
+    try:
         store_identity(
             state, DEFAULT_NAME, key.to_pem(), principal=str(key.principal), kind=kind_of(key)
         )
+    except PreconditionError:
+        if stored_identity(state, DEFAULT_NAME) is None:
+            raise
+        # otherwise another process made one just now: use that
 
 
 def kind_of(identity: Identity) -> str:

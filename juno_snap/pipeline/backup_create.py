@@ -229,7 +229,10 @@ async def _begun(
             is_ours = said is not None and said.root_key_sha256 == workspace.root_key_sha256
             if said is not None and is_ours and each.state == "unfinished":
                 return said.snapshot, each.path
-    make_private_folders(root)
+    try:
+        make_private_folders(root)
+    except OSError as error:
+        raise _not_writable(root, root) from error
     return None, None
 
 
@@ -264,12 +267,7 @@ def _check_target(directory: Path) -> None:
         )
     parent = next(each for each in (directory, *directory.absolute().parents) if each.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise BackupError(
-            f"{parent} cannot be written",
-            path=str(directory),
-            code="backup-not-writable",
-            hint="name a directory that can be written",
-        )
+        raise _not_writable(parent, directory)
     if parent == directory and any(not each.name.startswith(".") for each in parent.iterdir()):
         raise BackupError(
             f"{directory} is not empty",
@@ -363,3 +361,12 @@ def _whole_id(text: str, module: Principal) -> SnapshotId | None:
     except InputError:
         return None
     return named if named.raw[SNAPSHOT_ID_MIN_BYTES:] == module.raw else None
+
+
+def _not_writable(parent: Path, directory: Path) -> BackupError:
+    return BackupError(
+        f"{parent} cannot be written",
+        path=str(directory),
+        code="backup-not-writable",
+        hint="name a directory that can be written with -o",
+    )

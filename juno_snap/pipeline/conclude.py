@@ -173,6 +173,9 @@ class Conclusion:
             start = f", or start the module with: juno-snap module start --module {self._module}"
             return f"go on with: {resume}" + (start if self._progress.owes_start else "")
         if outcome == "interrupted":
+            taken = self._saved("snapshot") if self._program.kind == "snapshot" else None
+            if taken is not None:
+                return f"snapshot {taken.evidence.get('id')} was taken before that"
             return "nothing is left to undo: run it again"
         if outcome == "rolled-back":
             hint = "mend the new code, and try it again"
@@ -256,7 +259,7 @@ class Conclusion:
             if record.name in SAVES and record.state == "failed" and self._went_on(record):
                 yield f"the state before was not saved: {message}"
             if record.name == "hook" and record.state == "failed":
-                yield f"hook {record.evidence.get('name')} failed: {message}"
+                yield message
 
     def _went_on(self, record: StepRecord) -> bool:
         later = self._progress.records[record.number :]

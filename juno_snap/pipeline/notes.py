@@ -87,6 +87,15 @@ def check_label(text: str) -> str:
     )
 
 
+def could_be_label(text: str) -> bool:
+    """Whether a snapshot may have ``text`` as its label."""
+    try:
+        check_label(text)
+    except InputError:
+        return False
+    return True
+
+
 def holder_of(label: str, present: Iterable[SnapshotId], notes: Notes) -> SnapshotId | None:
     """The one of those ``present`` that has ``label``; upper and lower case make no difference."""
     wanted = label.casefold()

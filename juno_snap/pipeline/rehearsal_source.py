@@ -15,7 +15,7 @@ from typing import Final
 from juno_snap.backup.layout import MANIFEST
 from juno_snap.errors import JunoSnapError
 from juno_snap.events import Notice, Observer, ignore_events
-from juno_snap.files import lock_file, make_private_folders
+from juno_snap.files import lock_file, make_private_folders, writing_in
 from juno_snap.ids import Principal, SnapshotId
 from juno_snap.pipeline.copying import Original
 from juno_snap.pipeline.create import prepare_create, run_create
@@ -132,7 +132,8 @@ def _place(workspace: Workspace, module: Principal) -> Iterator[Path]:
         return
     network = workspace.root_key_sha256.hex()[:16]
     folder = workspace.state / COPIES_FOLDER / f"{module}-{network}"
-    make_private_folders(workspace.state, folder.parent, folder)
+    with writing_in(workspace.state):
+        make_private_folders(workspace.state, folder.parent, folder)
     with lock_file(folder / ".lock", purpose=f"a rehearsal of {module}"):
         yield folder
 

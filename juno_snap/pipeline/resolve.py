@@ -6,7 +6,7 @@ from typing import Final
 from juno_snap.errors import InputError, NotFoundError
 from juno_snap.ids import PRINCIPAL_MAX_BYTES, SNAPSHOT_ID_MIN_BYTES, Principal
 from juno_snap.management.types import Snapshot
-from juno_snap.pipeline.notes import Notes, holder_of, is_spare, note_of
+from juno_snap.pipeline.notes import Notes, could_be_label, holder_of, is_spare, note_of
 
 LIST_HINT: Final = "list the ids with: juno-snap snapshot list"
 NO_STATE_TO_RETURN_TO: Final = frozenset({"safety", "rehearsal", "upload"})
@@ -39,7 +39,7 @@ def resolve_snapshot(
     is the oldest of all; what is to go is chosen by ``oldest_spare``.
 
     Raises:
-        InputError: Neither a label nor hexadecimal, or the beginning of more than one id.
+        InputError: It can be neither a label nor an id, or is the beginning of more than one id.
         NotFoundError: No such snapshot, or the id is another module's.
     """
     there = oldest_first(snapshots)
@@ -75,13 +75,13 @@ def _latest(there: Sequence[Snapshot], notes: Notes, module: Principal) -> Snaps
 def _by_id(text: str, there: Sequence[Snapshot], module: Principal) -> Snapshot:
     wanted = text.strip().lower().removeprefix("0x")
     if not wanted or not set(wanted) <= set("0123456789abcdef"):
-        raise InputError(
+        why = (
             f"{text!r} names no snapshot: it is no label of this module, and neither latest, "
-            "oldest nor hexadecimal",
-            value=text,
-            code="invalid-snapshot-id",
-            hint=LIST_HINT,
+            "oldest nor hexadecimal"
         )
+        if could_be_label(text):
+            raise NotFoundError(why, code="snapshot-not-found", hint=LIST_HINT)
+        raise InputError(why, value=text, code="invalid-snapshot-id", hint=LIST_HINT)
     found = [snapshot for snapshot in there if str(snapshot.id).startswith(wanted)]
     match found:
         case [only]:

@@ -48,12 +48,14 @@ async def prepare_restore(
     which: str,
     *,
     discard_current: bool = False,
+    starts: bool = False,
     stop_timeout_seconds: float = STOP_TIMEOUT_SECONDS,
     observer: Observer = ignore_events,
 ) -> PreparedRestore:
     """Look at the module and at the snapshot ``which``: ``latest``, a label, an id, its beginning.
 
-    ``discard_current`` goes on where the present state cannot be saved.
+    ``discard_current`` goes on where the present state cannot be saved; ``starts`` lets the module
+    run afterwards, however it was found.
 
     Raises:
         InputError: The snapshot is named ambiguously or malformed.
@@ -69,7 +71,12 @@ async def prepare_restore(
     resumes = unfinished(workspace, module, digest)
     metadata = await workspace.client.read_canister_snapshot_metadata(module, snapshot.id)
     plan = plan_restore(
-        seen, snapshot, metadata, may_discard=discard_current, costs=workspace.costs
+        seen,
+        snapshot,
+        metadata,
+        may_discard=discard_current,
+        starts=starts,
+        costs=workspace.costs,
     )
     return PreparedRestore(
         seen=seen,
@@ -102,12 +109,11 @@ async def prepare_rollback(
         module,
         str(snapshot),
         discard_current=discard_current,
+        starts=True,  # a module that is gone back on shall serve
         stop_timeout_seconds=stop_timeout_seconds,
         observer=observer,
     )
-    # A module that is gone back on shall serve, however it was found.
-    plan = replace(prepared.plan, sends_start=True)
-    return replace(prepared, kind="rollback", of_operation=upgrade, plan=plan)
+    return replace(prepared, kind="rollback", of_operation=upgrade)
 
 
 async def restore_snapshot(
@@ -184,6 +190,10 @@ def _taken_by(
     """The upgrade that is meant, and the snapshot that it took.
 
     Without a name it is the newest whose new code was installed, and that was not gone back on.
+
+    Raises:
+        NotFoundError: There is no such operation, or it has no snapshot that is there.
+        PreconditionError, LockedError: The same, and an operation is not finished.
     """
     notes = workspace.journal.notes(workspace.root_key, module).values()
     taken = {
@@ -195,7 +205,12 @@ def _taken_by(
         undone = _gone_back_on(workspace, module)
         there = (each for each in sorted(taken, reverse=True) if each not in undone)
         operation = next((each for each in there if _is_in_effect(workspace, each)), None)
+    else:
+        workspace.journal.operation(operation)  # says so of one that it does not know
     if operation is None or operation not in taken:
+        unfinished(
+            workspace, module, b""
+        )  # of one that is not finished it is resume that goes back
         what = f"operation {operation}" if operation else "no upgrade of this module"
         has = "has no snapshot that is there" if operation else "has left a snapshot to go back to"
         raise NotFoundError(f"{what} {has}", code="no-way-back", hint=LIST_HINT)

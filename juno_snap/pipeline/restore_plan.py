@@ -40,7 +40,7 @@ class RestorePlan:
     """Go on where the safety snapshot cannot be taken."""
     sends_stop: bool
     sends_start: bool
-    """The module is left as it was found."""
+    """Not where the module was found stopped, and is left so."""
     versions_passed: int
     """Changes of the module since the snapshot was taken."""
     outline: Outline
@@ -66,10 +66,12 @@ def plan_restore(
     metadata: SnapshotMetadata,
     *,
     may_discard: bool,
+    starts: bool = False,
     costs: CostProfile = DEFAULT_COSTS,
 ) -> RestorePlan:
     """How ``snapshot`` is loaded into the module that was ``seen``, or why it is not.
 
+    The module is left as it was found, unless it ``starts`` in any case.
     A module without code has no state to save, and the network takes no snapshot of nothing. Where
     there is no room for a safety snapshot, it takes the place of scrap.
     """
@@ -82,6 +84,7 @@ def plan_restore(
     elif takes_safety and not cycles.ok:
         refusal = _too_few_cycles(cycles)
     passed = max(0, (seen.status.version or 0) - metadata.canister_version)
+    starts = starts or seen.is_running
     return RestorePlan(
         module=seen.module,
         snapshot=snapshot,
@@ -89,13 +92,17 @@ def plan_restore(
         replaced=None if scrap is None else scrap.id,
         may_discard=may_discard,
         sends_stop=seen.status.status != "stopped",
-        sends_start=seen.is_running,
+        sends_start=starts,
         versions_passed=passed,
         outline=Outline(
-            steps=tuple(_steps(seen, snapshot, saves=_place(scrap) if takes_safety else None)),
+            steps=tuple(
+                _steps(seen, snapshot, saves=_place(scrap) if takes_safety else None, starts=starts)
+            ),
             refusals=() if may_discard or refusal is None else (refusal,),
             asks=(),
-            warnings=tuple(_warnings(seen, metadata, passed, takes_safety=takes_safety)),
+            warnings=tuple(
+                _warnings(seen, metadata, passed, takes_safety=takes_safety, starts=starts)
+            ),
             cycles=cycles,
         ),
     )
@@ -165,7 +172,9 @@ def _too_few_cycles(cycles: CyclesEstimate) -> Refusal:
     )
 
 
-def _steps(seen: Observation, snapshot: Snapshot, *, saves: str | None) -> Iterator[PlannedStep]:
+def _steps(
+    seen: Observation, snapshot: Snapshot, *, saves: str | None, starts: bool
+) -> Iterator[PlannedStep]:
     yield PlannedStep(
         name="observe",
         text=f"{OBSERVE.text}, then what the snapshot is made of",
@@ -178,7 +187,7 @@ def _steps(seen: Observation, snapshot: Snapshot, *, saves: str | None) -> Itera
         yield PlannedStep(name="safety-snapshot", text=f"save the present state {saves}")
     taken = rfc3339(snapshot.taken_at_ns)
     yield PlannedStep(name="load", text=f"load snapshot {snapshot.id}, taken {taken}")
-    if seen.is_running:
+    if starts:
         yield PlannedStep(name="start", text="start the module")
     yield PlannedStep(
         name="verify", text="read the certified module hash", update_calls=0, rounds=0
@@ -186,7 +195,7 @@ def _steps(seen: Observation, snapshot: Snapshot, *, saves: str | None) -> Itera
 
 
 def _warnings(
-    seen: Observation, metadata: SnapshotMetadata, passed: int, *, takes_safety: bool
+    seen: Observation, metadata: SnapshotMetadata, passed: int, *, takes_safety: bool, starts: bool
 ) -> Iterator[Remark]:
     if passed:
         yield Remark(
@@ -196,7 +205,7 @@ def _warnings(
         )
     if not takes_safety:
         yield Remark(code="current-discarded", text="the present state is not saved")
-    if not seen.is_running:
+    if not starts:
         yield Remark(
             code="left-stopped",
             text=f"the module is {seen.status.status} and stays stopped, as it was found",

@@ -58,7 +58,15 @@ async def resume(
         progress = Progress(program=program, records=record.steps)
         _check_direction(progress, direction)
         materials = _materials(workspace, program, progress, direction)
-        chain = await _take_up(workspace, program, log)
+        try:
+            chain = await _take_up(workspace, program, log)
+        except NotFoundError as error:
+            raise NotFoundError(
+                error.message,
+                code=error.code,
+                hint="check the network; if the module was deleted, close its operation: "
+                f"juno-snap resume {begun.id} --abandon",
+            ) from error
         run = Run(workspace, begun.id, program, log, materials)
         wish: Wish = "back" if direction == "back" else "forward"
         return await bring_to_end(workspace, begun.id, program, log, run, wish=wish, chain=chain)

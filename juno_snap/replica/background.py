@@ -130,7 +130,7 @@ async def start_background(
 
     Raises:
         PreconditionError: One runs there already, or the new one ended at once; says why, which may
-            be that the port or the directory is in use.
+            be that the port or the directory is in use; or the directory cannot be written.
         JunoSnapError: It was not ready in time; it is stopped again.
     """
     clock = clock or system_clock()
@@ -142,8 +142,15 @@ async def start_background(
             code="already-running",
             hint="use it, or end it with: juno-snap replica stop",
         )
-    directory.mkdir(parents=True, exist_ok=True)
-    pid = _spawn(command_line(options), directory / LOG_FILE)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        pid = _spawn(command_line(options), directory / LOG_FILE)
+    except OSError as error:
+        raise PreconditionError(
+            f"no replica can be started in {directory}: {error.strerror or error}",
+            code="replica-directory",
+            hint="make it writable for this user, or name another one with --dir",
+        ) from error
     deadline_ns = clock.monotonic_ns() + int(timeout_seconds * NS_PER_SECOND)
     while clock.monotonic_ns() < deadline_ns:
         running = find_running(directory)

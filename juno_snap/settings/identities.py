@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from juno_snap.errors import IdentityError, PreconditionError
-from juno_snap.files import read_file, sync_directory, write_private
+from juno_snap.files import read_file, sync_directory, write_private, writing_in
 from juno_snap.settings.names import check_name
 
 DEFAULT_NAME: Final = "default"
@@ -70,13 +70,15 @@ def store_identity(state: Path, name: str, pem: bytes, *, principal: str, kind: 
 
     Raises:
         InputError: It is not a name.
-        PreconditionError: The name is taken or means something else.
+        PreconditionError: The name is taken or means something else, or the state directory cannot
+            be written.
     """
     key_file = key_file_of(state, check_name(name))
     if name == ANONYMOUS_NAME:
         raise _taken(name)
     draft = key_file.with_name(f".{name}.{os.getpid()}")
-    write_private(draft, f"principal: {principal}\nkind: {kind}\n".encode() + pem)
+    with writing_in(state):
+        write_private(draft, f"principal: {principal}\nkind: {kind}\n".encode() + pem)
     try:
         key_file.hardlink_to(draft)  # unlike a rename, it fails where the name exists
     except FileExistsError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from juno_snap.errors import ConfigError, InputError, NotFoundError, PreconditionError
-from juno_snap.files import read_file, write_atomically
+from juno_snap.files import read_file, write_atomically, writing_in
 from juno_snap.ids import Principal
 from juno_snap.settings.schema import NAME_PATTERN, looks_like_principal
 
@@ -50,9 +50,14 @@ def check_name_is_free(state: Path, root_key: bytes, name: str) -> None:
 
 
 def remember_module(state: Path, root_key: bytes, name: str, canister: Principal) -> None:
-    """Let ``name`` mean ``canister`` from now on; on disk on return."""
+    """Let ``name`` mean ``canister`` from now on; on disk on return.
+
+    Raises:
+        PreconditionError: The state directory cannot be written.
+    """
     document = json.dumps({"schema": SCHEMA, "canister": str(canister)})
-    write_atomically(_file(state, root_key, check_name(name)), document.encode())
+    with writing_in(state):
+        write_atomically(_file(state, root_key, check_name(name)), document.encode())
 
 
 def forget_module(state: Path, root_key: bytes, canister: Principal) -> None:

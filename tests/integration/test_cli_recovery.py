@@ -188,7 +188,8 @@ def test_going_back_on_nothing_is_not_found(store):
     assert refuse("rollback", "--module", "docs", "--yes").code == 4
     assert refuse("rollback", "20260101-000000-000000", "--yes").code == 4
     unknown = refuse("rollback", "20260101-000000-000000", "--module", "docs", "--yes")
-    assert unknown.code == 4
+    assert (unknown.code, unknown.error["code"]) == (4, "not-found")
+    assert "juno-snap history" in unknown.error["hint"]
 
 
 def test_a_snapshot_that_is_gone_is_not_found(store):
@@ -217,8 +218,13 @@ def slow(cli, monkeypatch):
 
 def upgrade_until(line, version=2):
     """An upgrade that has told ``line``, still running."""
+    return process_until(line, *words_of_upgrade(version))
+
+
+def process_until(line, *words):
+    """A command that has told ``line``, still running."""
     running = subprocess.Popen(
-        child_command(*words_of_upgrade(version)),
+        child_command(*words),
         env=os.environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -282,6 +288,18 @@ def test_an_interrupted_upgrade_can_be_abandoned(slow):
     assert refuse("resume").code == 4
 
 
+def test_an_upgrade_of_a_module_that_was_deleted_meanwhile_can_be_closed(slow):
+    operation = killed("stop ...")
+    module = ask("status", "--module", "docs")["module"]
+    ask("module", "stop", "--module", "docs")
+    ask("module", "delete", "--module", "docs", "--yes")
+    ran = refuse("resume")
+    assert (ran.code, ran.error["code"]) == (4, "module-not-found")
+    assert f"juno-snap resume {operation} --abandon" in ran.error["hint"]
+    assert ask("resume", operation, "--abandon")["module"] == module
+    assert refuse("resume").error["code"] == "nothing-to-resume"
+
+
 def test_only_one_direction_can_be_gone_in(store):
     assert refuse("resume", "--back", "--abandon").code == 2
 
@@ -294,6 +312,32 @@ def test_ctrl_c_says_how_to_go_on_and_the_module_runs(slow):
     assert look("docs")["status"] == "running"
     assert "run it again" in told or "juno-snap resume" in told
     assert upgrade(2)["outcome"] == "upgraded"
+
+
+def end_in_order(*words, at):
+    """What a command says that got Ctrl-C when it told the line ``at``."""
+    with process_until(at, *words) as running:
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=30)
+    assert running.returncode == 130
+    return out, err
+
+
+def test_ctrl_c_before_the_load_does_not_claim_that_anything_was_loaded_or_undone(slow):
+    kept = ask("snapshot", "create", "--module", "docs")["snapshot"]["id"]
+    words = ("snapshot", "restore", kept, "--module", "docs", "--yes")
+    shown, _ = end_in_order(*words, at="stop ...")
+    rows = dict(line.split("  ", 1) for line in shown.splitlines())
+    assert "loaded" not in rows
+    assert rows["to be loaded"].strip() == kept
+    assert rows["changes undone"].strip() == "-"
+
+
+def test_ctrl_c_while_a_snapshot_is_taken_does_not_ask_for_it_again(slow):
+    _, told = end_in_order("snapshot", "create", "--module", "docs", at="snapshot ...")
+    (taken,) = ask("snapshot", "list", "--module", "docs")["snapshots"]
+    assert f"snapshot {taken['id']} was taken" in told
+    assert "run " not in told
 
 
 def test_a_second_process_finds_the_module_locked(slow):
@@ -310,6 +354,13 @@ def test_a_second_process_finds_the_module_locked(slow):
             assert refuse(*words, "--module", "docs").code == 3
         assert running.wait(timeout=30) == 0
     assert look("docs")["status"] == "running"
+
+
+def test_going_back_while_an_upgrade_is_not_finished_points_to_resume(slow):
+    operation = killed()
+    ran = refuse("rollback", "--module", "docs", "--yes")
+    assert (ran.code, ran.error["code"]) == (5, "unfinished-operation")
+    assert f"juno-snap resume {operation}" in ran.error["hint"]
 
 
 # The journal
@@ -362,3 +413,32 @@ def test_a_state_directory_that_cannot_be_written_is_noticed_before_the_stop(sto
     assert (ran.code, ran.error["code"]) == (5, "journal-read-only")
     assert look("docs") == before
     assert ask("snapshot", "list", *elsewhere)["snapshots"] == []
+
+
+def test_a_state_directory_that_cannot_be_written_is_named_by_whatever_writes_there(store):
+    module = ask("status", "--module", "docs")["module"]
+    key = store.parent / "state" / "identities" / "default.pem"
+    state = ("--state", "/proc/nowhere")
+    signed = ("--identity", key, *state)
+    new_key = refuse("status", "--module", module, *state)
+    assert "made a key" not in new_key.err
+    created = refuse("module", "create", "--name", "more", *signed)
+    assert "created " in created.err
+    imported = refuse("identity", "import", key, "--name", "mine", *state)
+    rehearsed = refuse("rehearse", "--module", module, "-s", "document_store_v2.wasm", *signed)
+    for ran in (new_key, created, imported, rehearsed):
+        assert (ran.code, ran.error["code"]) == (5, "state-read-only")
+        assert "/proc/nowhere" in ran.error["message"]
+    backed_up = refuse("backup", "create", "--module", module, *signed)
+    assert (backed_up.code, backed_up.error["code"]) == (14, "backup-not-writable")
+    started = refuse("replica", "start", *state)
+    assert (started.code, started.error["code"]) == (5, "replica-directory")
+
+
+def test_a_module_that_is_gone_back_on_while_it_is_stopped_is_planned_to_run(store):
+    upgrade(2)
+    ask("module", "stop", "--module", "docs")
+    plan = ask("rollback", "--module", "docs", "--dry-run")["plan"]
+    assert "start" in [step["name"] for step in plan["steps"]]
+    assert "left-stopped" not in [each["code"] for each in plan["warnings"]]
+    assert ask("rollback", "--module", "docs", "--yes")["module_status"] == "running"

@@ -71,6 +71,13 @@ def test_an_id_may_be_shortened_and_written_with_0x(store):
     assert (ambiguous.code, ambiguous.error["code"]) == (2, "ambiguous-snapshot-id")
 
 
+def test_a_label_that_no_snapshot_has_is_not_found(store):
+    take()
+    for words in (("show",), ("restore", "--dry-run"), ("delete", "--yes"), ("protect",)):
+        ran = refuse("snapshot", words[0], "befor-2.0", *words[1:], "--module", "docs")
+        assert (ran.code, ran.error["code"]) == (4, "snapshot-not-found")
+
+
 def test_snapshots_are_deleted_by_id_or_all_together(store):
     first, second, third = take(), take(), take()
     assert refuse("snapshot", "delete", first, "--module", "docs").code == 5
@@ -117,7 +124,7 @@ def test_an_id_of_another_module_is_not_found(store, cli):
         assert (ran.code, ran.error["code"]) == (4, "snapshot-of-another-module")
         assert other["module"] in ran.error["message"]
     assert refuse("snapshot", "restore", "0" * 36, "--module", "docs", "--yes").code == 4
-    assert refuse("snapshot", "show", "not-hex", "--module", "docs").code == 2
+    assert refuse("snapshot", "show", "not-hex", "--module", "docs").code == 4
     assert look("docs") == before
 
 

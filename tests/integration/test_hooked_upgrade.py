@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from juno_snap.errors import ConfigError
+from juno_snap.errors import ConfigError, JunoSnapError
 from juno_snap.pipeline.hooks.model import HOOK_POINTS, HookSpec
 from juno_snap.pipeline.report import (
     OperationCancelledError,
@@ -143,6 +143,19 @@ async def test_a_hook_before_the_stop_can_call_it_off(world, log_path, diary, po
     assert world.unfinished() == []
     assert diary.points() == ["on-failure"]
     assert "the office is closed" in diary.told("on-failure")["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("point", "code", "named"),
+    [
+        ("before-upgrade", 1, "hook no failed: exit code 1"),
+        ("before-stop", 75, "hook no vetoed: exit code 75"),
+        ("before-install", 1, "hook no failed: exit code 1"),
+    ],
+)
+async def test_the_hook_that_ended_an_upgrade_is_named_in_the_error(world, point, code, named):
+    error = await world.hooked(exits(point, code)).fails(JunoSnapError)
+    assert named in error.message
 
 
 async def test_what_a_veto_called_off_can_be_done_later(world):

@@ -107,9 +107,9 @@ async def _create(
     everyone = tuple(dict.fromkeys([caller, *controllers]))
     settings = CanisterSettings(controllers=everyone) if controllers else None
     module = await client.provisional_create_canister(settings=settings, cycles=cycles)
+    session.output.note(f"created {module}")
     if name:
         remember_module(state, root_key, name, module)
-    session.output.note(f"created {module}")
     if file:
         with session.output.watch() as observer:
             await install_code(client, module, file, Install(), arg, observer=observer)

@@ -184,7 +184,8 @@ class HookResult:
             "duration_ms": self.duration_ms,
         }
         if self.outcome != "done":
-            shown |= {"error": f"hook-{self.outcome}", "message": self.detail}
+            message = f"hook {self.name} {self.outcome}: {self.detail}"
+            shown |= {"error": f"hook-{self.outcome}", "message": message}
         if self.output:
             shown["output"] = self.output[-SHOWN_OUTPUT_MAX_CHARS:]
         return shown

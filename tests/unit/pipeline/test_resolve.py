@@ -52,7 +52,8 @@ def test_an_id_that_is_the_beginning_of_another_is_still_meant_whole():
     ("text", "error", "code"),
     [
         ("0000", InputError, "ambiguous-snapshot-id"),
-        ("newest", InputError, "invalid-snapshot-id"),
+        ("newest", NotFoundError, "snapshot-not-found"),
+        ("-newest", InputError, "invalid-snapshot-id"),
         ("", InputError, "invalid-snapshot-id"),
         ("0x", InputError, "invalid-snapshot-id"),
         ("ffff", NotFoundError, "snapshot-not-found"),
@@ -123,7 +124,7 @@ def test_a_label_names_its_snapshot_whatever_its_case():
 
 
 def test_a_label_of_a_snapshot_that_is_gone_names_nothing():
-    with pytest.raises(InputError):
+    with pytest.raises(NotFoundError):
         resolve("gone", THERE, note(7, label="gone"))
     assert resolve("gone", THERE, note(7, label="gone"), note(1, label="gone")) == THERE[1]
 
