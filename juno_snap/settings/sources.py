@@ -104,7 +104,7 @@ def file_layer(path: Path) -> Layer:
         ConfigError: It cannot be read, is no TOML, or says something that may not be said.
     """
     try:
-        content = tomllib.loads(read_file(path).decode())
+        content = tomllib.loads(read_file(path).decode("utf-8-sig"))
         document = Document.model_validate(content)
     except NotFoundError as error:
         raise ConfigError(error.message, source=str(path)) from error
@@ -261,16 +261,25 @@ def _mistakes(error: ValidationError, source: str) -> Iterator[tuple[str, str, s
         hint = f"correct {key} in {source}" if source not in SPOKEN else f"correct {source}"
         if item["type"] == "extra_forbidden":
             message = "there is no such setting"
-            similar = _similar(key)
-            hint = f"did you mean {similar[0]}?" if similar else f"remove {key} from {source}"
+            hint = _better(key) or f"remove {key} from {source}"
+        elif item["type"] == "model_type":
+            message = "should be a table"
         elif item["type"] == "missing":
             message = "is missing"
             hint = f"add {key} to {source}"
         yield key, message, hint
 
 
-def _similar(key: str) -> list[str]:
+def _better(key: str) -> str:
+    """What may have been meant by a setting that there is not, or not there; empty: nothing."""
+    leaf = key.rpartition(".")[2]
     known = set(Document.model_fields)
     for table in TABLES:
         known |= set(table.model_fields)
-    return difflib.get_close_matches(key.rpartition(".")[2], sorted(known), n=1)
+    if leaf not in known:
+        similar = difflib.get_close_matches(leaf, sorted(known), n=1)
+        return f"did you mean {similar[0]}?" if similar else ""
+    for name, field in Document.model_fields.items():
+        if leaf in getattr(field.annotation, "model_fields", ()):
+            return f"move it to the table {name}"
+    return ""
