@@ -119,6 +119,13 @@ def test_every_problem_is_told_with_its_file(backup):
     assert "1 more" in caught.value.message
 
 
+def test_what_verify_ends_at_does_not_send_to_verify(backup):
+    (backup / FILES["wasm_module"]).write_bytes(b"cut")
+    with pytest.raises(BackupError) as caught:
+        verify_backup(backup)
+    assert caught.value.hint == "take another backup, or use an older one"
+
+
 @pytest.mark.parametrize("name", [FILES["wasm_memory"], METADATA, BEGUN, MANIFEST])
 def test_a_file_of_another_snapshot_is_found(backup, tmp_path, name):
     other = write(tmp_path / "other", snapshot(heap=bytes(2 * 65_536), taken_at_ns=5))
