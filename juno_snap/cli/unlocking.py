@@ -168,8 +168,9 @@ def _unlock(
     except IdentityError as error:
         if error.code != "identity-passphrase":
             raise _located(error, source) from error
+    passphrase = _passphrase(source, UNLOCK_VARIABLE, output, settings)
     try:
-        return load_pem(data, _passphrase(source, UNLOCK_VARIABLE, output, settings))
+        return load_pem(data, passphrase)
     except IdentityError as error:
         raise _located(error, source) from error
 

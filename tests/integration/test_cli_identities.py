@@ -100,6 +100,7 @@ def test_an_encrypted_key_stays_encrypted_and_asks_for_its_passphrase(cli, monke
     ran = refuse("identity", "import", file, "--name", "ci")
     assert (ran.code, ran.error["code"]) == (12, "identity-passphrase")
     assert "JUNO_SNAP_IDENTITY_PASSWORD" in ran.error["hint"]
+    assert ran.error["message"].count("locked.pem") == 1
     monkeypatch.setenv("JUNO_SNAP_IDENTITY_PASSWORD", "wrong")
     wrong = refuse("identity", "import", file, "--name", "ci")
     assert (wrong.code, wrong.error["code"]) == (12, "identity-passphrase")
@@ -201,6 +202,11 @@ def test_a_missing_key_or_name_is_told(cli):
     ran = refuse("identity", "show", "--identity", "none")
     assert (ran.code, ran.error["code"]) == (12, "unknown-identity")
     assert "anonymous" in ran.error["hint"]
+
+
+def test_a_file_to_import_that_is_not_there_is_not_found(cli):
+    ran = refuse("identity", "import", "none.pem", "--name", "ci")
+    assert (ran.code, ran.error["code"], ran.error["hint"]) == (4, "not-found", "")
 
 
 def test_a_stranger_changes_nothing(cli, pem):
