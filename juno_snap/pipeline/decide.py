@@ -218,8 +218,8 @@ def _refusals_by_content(
         found.append(
             Refusal(
                 code="wrong-sha256",
-                text=f"{wasm.name} has SHA-256 {wasm.sha256.hex()}, not {request.sha256.hex()}",
-                flags=("--sha256",),
+                text=f"{wasm.name} has SHA-256 {wasm.sha256.hex()}, not {request.sha256.hex()}: "
+                "it is another file, or was changed",
             )
         )
     if seen.module_hash is None:

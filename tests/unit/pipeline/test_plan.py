@@ -242,6 +242,14 @@ def test_refuses(observation, wasm, options, code):
     assert codes(plan.outline.refusals) == [code]
 
 
+def test_a_file_that_is_not_the_pinned_one_is_not_answered_by_pinning_it():
+    plan = plan_of(sha256=b"\x01" * 32)
+    assert plan.outline.refusals[0].flags == ()
+    with pytest.raises(PreconditionError, match="another file, or was changed") as caught:
+        plan.outline.check()
+    assert caught.value.hint == ""
+
+
 def test_too_few_cycles_can_be_forced_with_a_warning():
     plan = plan_of(seen(cycles=1_000), force=True)
     assert plan.outline.refusals == ()
