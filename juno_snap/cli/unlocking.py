@@ -1,6 +1,7 @@
 """From a chosen identity to a key that can sign; the only place that asks for passphrases."""
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Final
@@ -104,7 +105,8 @@ def open_key_file(
     """
     data = _read(path)
     if is_readable_by_others(path):
-        output.warn(f"others can read the key file {path}; protect it with: chmod 600 {path}")
+        quoted = shlex.quote(str(path))
+        output.warn(f"others can read the key file {path}; protect it with: chmod 600 {quoted}")
     return _unlock(data, str(path), output, settings)
 
 
@@ -139,8 +141,8 @@ def _open_store(
     file = store.file
     if store.content is not None and is_readable_by_others(file):
         output.warn(
-            f"others can read the key in {file}; protect it with: chmod 700 {file.parent} (Juno's "
-            "CLI would undo chmod on the file)"
+            f"others can read the key in {file}; protect it with: chmod 700 "
+            f"{shlex.quote(str(file.parent))} (Juno's CLI would undo chmod on the file)"
         )
     what = _called(file)
     content = open_store(store, lambda: _passphrase(what, UNLOCK_JUNO_VARIABLE, output, settings))

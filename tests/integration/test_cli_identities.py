@@ -141,6 +141,13 @@ def test_a_key_that_others_can_read_is_a_warning(cli, pem, mode):
     assert ran.document["module"]
 
 
+def test_a_command_that_protects_a_key_can_be_pasted_whatever_its_path(cli, pem):
+    spaced = pem.rename(pem.with_name("my key.pem"))
+    spaced.chmod(0o644)
+    ran = juno_snap("identity", "show", "--identity", spaced)
+    assert f"chmod 600 '{spaced}'\n" in ran.err
+
+
 def rsa_key(protection) -> bytes:
     key = rsa.generate_private_key(65537, 2048)
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection)

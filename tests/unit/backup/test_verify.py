@@ -231,6 +231,15 @@ def test_a_manifest_that_contradicts_itself_is_refused_although_its_checksum_is_
             open_backup(backup)
 
 
+def test_a_command_that_is_proposed_can_be_pasted_whatever_the_path(tmp_path):
+    sealed = tmp_path / "last night"
+    sealed.mkdir()
+    (sealed / layout.ENCRYPTED).touch()
+    with pytest.raises(BackupError) as caught:
+        verify_backup(sealed)
+    assert f" backup copy '{sealed}' OUT " in caught.value.hint
+
+
 def test_no_directory_and_no_backup_are_told_apart(tmp_path):
     with pytest.raises(NotFoundError):
         verify_backup(tmp_path / "nowhere")
