@@ -223,7 +223,8 @@ def _printed(command: tuple[str, ...]) -> bytes:
 def _written(file: Path, output: Output) -> bytes:
     text = _read(file)
     if is_readable_by_others(file):
-        output.warn(f"others can read the password in {file}; protect it with: chmod 600 {file}")
+        quoted = shlex.quote(str(file))
+        output.warn(f"others can read the password in {file}; protect it with: chmod 600 {quoted}")
     return _first_line(text, str(file))
 
 

@@ -146,6 +146,17 @@ def test_a_command_that_protects_a_key_can_be_pasted_whatever_its_path(cli, pem)
     spaced.chmod(0o644)
     ran = juno_snap("identity", "show", "--identity", spaced)
     assert f"chmod 600 '{spaced}'\n" in ran.err
+    (cli / "juno-snap.toml").write_text('[identity.me]\nkey_file = "my key.pem"\n')
+    assert f"chmod 600 '{spaced}'" in [line["cure"] for line in ask("doctor")["doctor"]]
+
+
+def test_a_passphrase_in_a_file_that_others_can_read_is_a_warning(cli):
+    write_key(cli / "locked.pem", KEY.to_pem(passphrase=b"open sesame"))
+    file = write_key(cli / "pass phrase", b"open sesame\r\n")
+    file.chmod(0o644)
+    config = '[identity.ci]\nkey_file = "locked.pem"\npassword_file = "pass phrase"\n'
+    (cli / "juno-snap.toml").write_text(config)
+    assert f"chmod 600 '{file}'\n" in juno_snap("identity", "show", "--identity", "ci").err
 
 
 def rsa_key(protection) -> bytes:
