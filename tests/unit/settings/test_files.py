@@ -2,6 +2,7 @@
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -210,6 +211,12 @@ def test_what_is_no_toml_is_named(tmp_path, content):
 def test_a_named_file_must_exist(tmp_path):
     with pytest.raises(ConfigError, match="cannot read"):
         load_settings({}, config=tmp_path / "none.toml", environment={}, working_directory=tmp_path)
+
+
+def test_a_named_file_of_nobody_does_not_exist(tmp_path):
+    file = Path("~nobody-of-that-name") / "x.toml"
+    with pytest.raises(ConfigError, match=r"cannot read .*/~nobody-of-that-name/x\.toml"):
+        load_settings({}, config=file, environment={}, working_directory=tmp_path)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
