@@ -107,7 +107,7 @@ def damaged(place: Path | str, problem: str) -> BackupError:
         f"{place} {problem}",
         path=str(place),
         code="backup-damaged",
-        hint="take another backup; juno-snap backup verify DIR lists all that is wrong",
+        hint="take another backup, or use an older one",
     )
 
 

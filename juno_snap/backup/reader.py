@@ -1,6 +1,7 @@
 """One way to read a backup, whatever tool made the directory."""
 
 import hashlib
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,7 +143,8 @@ def _check_copied(path: Path) -> None:
             f"{path} is encrypted",
             path=str(path),
             code="backup-encrypted",
-            hint=f"decrypt it first: juno-snap backup copy {path} OUT --identity-file FILE",
+            hint="decrypt it first: "
+            f"juno-snap backup copy {shlex.quote(str(path))} OUT --identity-file FILE",
         )
     if is_there(path, layout.COPYING):
         raise BackupError(

@@ -6,6 +6,7 @@ gets no more than three calls, which only read.
 """
 
 import platform
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -117,7 +118,8 @@ def _configuration(found: Findings, others: list[Line]) -> Iterator[Line]:
     for text in found.warnings:
         file = text.partition(OTHERS)[2]
         if not file or not any(file in each for each in said):
-            lines.append(warning("configuration", text, f"chmod 600 {file}" if file else cure))
+            protect = f"chmod 600 {shlex.quote(file)}"
+            lines.append(warning("configuration", text, protect if file else cure))
     files = ", ".join(map(str, found.files)) or "no file"
     yield from lines or [fine("configuration", f"sound: {files}")]
 

@@ -19,7 +19,9 @@ from juno_snap.cli.session import Session
 from juno_snap.cli.targets import choose_module, configured_target
 from juno_snap.errors import ConfigError, JunoSnapError
 from juno_snap.files import is_readable_by_others
+from juno_snap.juno.choice import ModuleChoice
 from juno_snap.juno.config import JunoConfig, id_of, is_code, problems_of
+from juno_snap.juno.credentials.store import store_file
 from juno_snap.library.address import pinned_key
 from juno_snap.library.configured import operation_problems, programs
 from juno_snap.settings.identities import key_file_of
@@ -60,14 +62,18 @@ async def look(session: Session, role: Target | None) -> Findings:
     problems += _network_and_identity(session, settings)
     problems += operation_problems(settings)
     project = Project(Path.cwd(), settings.mode)
-    config, wrong = await _project(session, project, settings, role)
+    config, wrong, chosen = await _project(session, project, settings, role)
     problems += wrong
+    values = (*settings.values, *_values(settings, config))
+    if chosen and f"target.{chosen.role}" not in {each.key for each in values}:
+        login = str(store_file(identities.login_of(settings)))
+        values += (Value(key=f"target.{chosen.role}", value=str(chosen.id), origin=login),)
     files = (*settings.files, *((config.file,) if config else ()))
     return Findings(
         settings=settings,
         files=files,
         not_run=None if config or wrong else _code_of(project),
-        values=(*settings.values, *_values(settings, config)),
+        values=values,
         problems=tuple(_each_once(problems)),
         warnings=(*_warnings(settings), *_warnings_of_project(project, settings, config)),
     )
@@ -131,16 +137,18 @@ def _network_and_identity(session: Session, settings: Settings) -> Iterator[Juno
 
 async def _project(
     session: Session, project: Project, settings: Settings, role: Target | None
-) -> tuple[JunoConfig | None, list[JunoSnapError]]:
-    """What ``juno.config`` says as far as it can be read, and what is wrong with it."""
+) -> tuple[JunoConfig | None, list[JunoSnapError], ModuleChoice | None]:
+    """What ``juno.config`` says as far as it can be read, what is wrong, and who ``role`` is."""
     problems: list[JunoSnapError] = []
     config: JunoConfig | None = None
+    chosen: ModuleChoice | None = None
     try:
         config = project.known_config()
         if role is not None:
             config = await project.config()
             options = ModuleOptions(target=role)
-            await choose_module(settings, {}, options, project=project, output=session.output)
+            output = session.output
+            chosen = await choose_module(settings, {}, options, project=project, output=output)
     except JunoSnapError as error:
         problems.append(error)
     if config is not None:
@@ -150,7 +158,7 @@ async def _project(
             except ConfigError as error:
                 if error.code not in PLACED:
                     problems.append(error)
-    return config, problems
+    return config, problems, chosen
 
 
 def _code_of(project: Project) -> Path | None:

@@ -29,7 +29,8 @@ def secure_streams() -> None:
     """Make all three streams usable, whatever this process was started with.
 
     A descriptor that is closed is opened on nothing, so that no file takes its place and gets what
-    is meant for people.
+    is meant for people. A letter that the encoding of a stream does not have is written as its
+    number, so that the name of a file does not cost the result.
     """
     for descriptor, mode in NOTHING.items():
         try:
@@ -40,6 +41,8 @@ def secure_streams() -> None:
         sys.stdin = os.fdopen(0, encoding="utf-8")
     if sys.stdout is None:
         sys.stdout = os.fdopen(1, "w", encoding="utf-8")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     encoding = sys.stderr.encoding if sys.stderr else "utf-8"
     sys.stderr = io.TextIOWrapper(
         Tolerant(2), encoding=encoding, errors="backslashreplace", write_through=True

@@ -1,6 +1,7 @@
 """From a chosen identity to a key that can sign; the only place that asks for passphrases."""
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Final
@@ -104,7 +105,8 @@ def open_key_file(
     """
     data = _read(path)
     if is_readable_by_others(path):
-        output.warn(f"others can read the key file {path}; protect it with: chmod 600 {path}")
+        quoted = shlex.quote(str(path))
+        output.warn(f"others can read the key file {path}; protect it with: chmod 600 {quoted}")
     return _unlock(data, str(path), output, settings)
 
 
@@ -139,8 +141,8 @@ def _open_store(
     file = store.file
     if store.content is not None and is_readable_by_others(file):
         output.warn(
-            f"others can read the key in {file}; protect it with: chmod 700 {file.parent} (Juno's "
-            "CLI would undo chmod on the file)"
+            f"others can read the key in {file}; protect it with: chmod 700 "
+            f"{shlex.quote(str(file.parent))} (Juno's CLI would undo chmod on the file)"
         )
     what = _called(file)
     content = open_store(store, lambda: _passphrase(what, UNLOCK_JUNO_VARIABLE, output, settings))
@@ -168,8 +170,9 @@ def _unlock(
     except IdentityError as error:
         if error.code != "identity-passphrase":
             raise _located(error, source) from error
+    passphrase = _passphrase(source, UNLOCK_VARIABLE, output, settings)
     try:
-        return load_pem(data, _passphrase(source, UNLOCK_VARIABLE, output, settings))
+        return load_pem(data, passphrase)
     except IdentityError as error:
         raise _located(error, source) from error
 
@@ -220,7 +223,8 @@ def _printed(command: tuple[str, ...]) -> bytes:
 def _written(file: Path, output: Output) -> bytes:
     text = _read(file)
     if is_readable_by_others(file):
-        output.warn(f"others can read the password in {file}; protect it with: chmod 600 {file}")
+        quoted = shlex.quote(str(file))
+        output.warn(f"others can read the password in {file}; protect it with: chmod 600 {quoted}")
     return _first_line(text, str(file))
 
 

@@ -170,8 +170,10 @@ def parse_config(document: object, file: Path) -> JunoConfig:
     except ValidationError as error:
         item = error.errors(include_url=False, include_context=False, include_input=False)[0]
         key = ".".join(map(str, item["loc"]))
+        is_model = item["type"] == "model_type"
+        problem = "should be an object" if is_model else item["msg"].removeprefix("Input ")
         raise ConfigError(
-            f"{file}: {key}: {item['msg'].removeprefix('Input ')}",
+            f"{file}: {key}: {problem}",
             source=str(file),
             key=key,
             code="juno-config",

@@ -219,7 +219,7 @@ def _refusals_by_content(
             Refusal(
                 code="wrong-sha256",
                 text=f"{wasm.name} has SHA-256 {wasm.sha256.hex()}, not {request.sha256.hex()}: "
-                "it is not the file that --sha256 allows",
+                "it is another file, or was changed",
             )
         )
     if seen.module_hash is None:

@@ -182,12 +182,12 @@ def _files(
 ) -> tuple[Path, ...]:
     """The files to read, the strongest last; one that was named replaces the search."""
     if not search:
-        return (working_directory / config.expanduser(),) if config else ()
+        return (absolute(str(config), working_directory),) if config else ()
     user = paths.user_file()
     found = (user,) if user.is_file() else ()
     if config is None and environment.get(CONFIG_VARIABLE):
         config = Path(environment[CONFIG_VARIABLE])
-    named = working_directory / config.expanduser() if config else None
+    named = absolute(str(config), working_directory) if config else None
     project = named or paths.find_project_file(working_directory)
     return (*found, project) if project else found
 

@@ -1,5 +1,6 @@
 """Where settings are said: files, the environment, options. Each is read and checked by itself."""
 
+import contextlib
 import difflib
 import os
 import tomllib
@@ -104,7 +105,7 @@ def file_layer(path: Path) -> Layer:
         ConfigError: It cannot be read, is no TOML, or says something that may not be said.
     """
     try:
-        content = tomllib.loads(read_file(path).decode())
+        content = tomllib.loads(read_file(path).decode("utf-8-sig"))
         document = Document.model_validate(content)
     except NotFoundError as error:
         raise ConfigError(error.message, source=str(path)) from error
@@ -166,8 +167,10 @@ def is_path(text: str) -> bool:
 
 
 def absolute(text: str, folder: Path) -> Path:
-    """``text`` as a path: ``~`` opened, relative to ``folder``."""
-    return folder / Path(text).expanduser()
+    """``text`` as a path: ``~`` opened, relative to ``folder``; nobody's ``~name`` is a name."""
+    with contextlib.suppress(RuntimeError):
+        return folder / Path(text).expanduser()
+    return folder / text
 
 
 def _one(key: str, text: str, *, source: str, folder: Path) -> dict[str, Said]:
@@ -261,16 +264,25 @@ def _mistakes(error: ValidationError, source: str) -> Iterator[tuple[str, str, s
         hint = f"correct {key} in {source}" if source not in SPOKEN else f"correct {source}"
         if item["type"] == "extra_forbidden":
             message = "there is no such setting"
-            similar = _similar(key)
-            hint = f"did you mean {similar[0]}?" if similar else f"remove {key} from {source}"
+            hint = _better(key) or f"remove {key} from {source}"
+        elif item["type"] == "model_type":
+            message = "should be a table"
         elif item["type"] == "missing":
             message = "is missing"
             hint = f"add {key} to {source}"
         yield key, message, hint
 
 
-def _similar(key: str) -> list[str]:
+def _better(key: str) -> str:
+    """What may have been meant by a setting that there is not, or not there; empty: nothing."""
+    leaf = key.rpartition(".")[2]
     known = set(Document.model_fields)
     for table in TABLES:
         known |= set(table.model_fields)
-    return difflib.get_close_matches(key.rpartition(".")[2], sorted(known), n=1)
+    if leaf not in known:
+        similar = difflib.get_close_matches(leaf, sorted(known), n=1)
+        return f"did you mean {similar[0]}?" if similar else ""
+    for name, field in Document.model_fields.items():
+        if leaf in getattr(field.annotation, "model_fields", ()):
+            return f"move it to the table {name}"
+    return ""

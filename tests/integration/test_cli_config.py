@@ -6,7 +6,14 @@ import subprocess
 
 import pytest
 
-from tests.integration.cli_world import ask, child_command, create_store, juno_snap, refuse
+from tests.integration.cli_world import (
+    ask,
+    child_command,
+    create_store,
+    juno_snap,
+    refuse,
+    run_child,
+)
 
 
 def test_every_setting_is_shown_with_its_origin(cli):
@@ -201,3 +208,11 @@ def test_streams_that_are_closed_are_no_mistake(cli, streams):
     shell = " ".join([*map(shlex.quote, child_command("identity", "show", "-n", "ic")), streams])
     done = subprocess.run(["sh", "-c", shell], env=os.environ, capture_output=True, check=False)
     assert done.returncode == 12
+
+
+def test_a_letter_that_the_output_cannot_show_does_not_cost_the_result(cli, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    monkeypatch.setenv("JUNO_SNAP_STATE", str(cli / "höhle"))
+    ran = run_child("config", "show")
+    assert (ran.code, ran.err) == (0, "")
+    assert "h\\xf6hle" in ran.out

@@ -305,6 +305,13 @@ def test_the_mission_control_is_the_one_of_the_login(cli, monkeypatch):
     assert SATELLITE in refuse("status", "-t", "m").error["message"]
 
 
+def test_the_mission_control_of_a_login_is_shown_where_it_is_asked_for(cli):
+    file = write_store(Login(), {"missionControl": SATELLITE})
+    rows = ask("config", "show", "--origins", "-t", "m")["settings"]
+    assert rows[-1] == {"key": "target.mission-control", "value": SATELLITE, "origin": str(file)}
+    assert rows[:-1] == ask("config", "show", "--origins")["settings"]
+
+
 def test_a_damaged_login_is_named_where_its_mission_control_is_meant(cli):
     file = write_store(Login(), '{"missionControl": 5}')
     ran = refuse("status", "-t", "mission-control", "--identity", "anonymous")

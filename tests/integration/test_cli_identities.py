@@ -100,6 +100,7 @@ def test_an_encrypted_key_stays_encrypted_and_asks_for_its_passphrase(cli, monke
     ran = refuse("identity", "import", file, "--name", "ci")
     assert (ran.code, ran.error["code"]) == (12, "identity-passphrase")
     assert "JUNO_SNAP_IDENTITY_PASSWORD" in ran.error["hint"]
+    assert ran.error["message"].count("locked.pem") == 1
     monkeypatch.setenv("JUNO_SNAP_IDENTITY_PASSWORD", "wrong")
     wrong = refuse("identity", "import", file, "--name", "ci")
     assert (wrong.code, wrong.error["code"]) == (12, "identity-passphrase")
@@ -138,6 +139,24 @@ def test_a_key_that_others_can_read_is_a_warning(cli, pem, mode):
     assert ran.code == 0
     assert f"warning: others can read the key file {pem}" in ran.err
     assert ran.document["module"]
+
+
+def test_a_command_that_protects_a_key_can_be_pasted_whatever_its_path(cli, pem):
+    spaced = pem.rename(pem.with_name("my key.pem"))
+    spaced.chmod(0o644)
+    ran = juno_snap("identity", "show", "--identity", spaced)
+    assert f"chmod 600 '{spaced}'\n" in ran.err
+    (cli / "juno-snap.toml").write_text('[identity.me]\nkey_file = "my key.pem"\n')
+    assert f"chmod 600 '{spaced}'" in [line["cure"] for line in ask("doctor")["doctor"]]
+
+
+def test_a_passphrase_in_a_file_that_others_can_read_is_a_warning(cli):
+    write_key(cli / "locked.pem", KEY.to_pem(passphrase=b"open sesame"))
+    file = write_key(cli / "pass phrase", b"open sesame\r\n")
+    file.chmod(0o644)
+    config = '[identity.ci]\nkey_file = "locked.pem"\npassword_file = "pass phrase"\n'
+    (cli / "juno-snap.toml").write_text(config)
+    assert f"chmod 600 '{file}'\n" in juno_snap("identity", "show", "--identity", "ci").err
 
 
 def rsa_key(protection) -> bytes:
@@ -201,6 +220,11 @@ def test_a_missing_key_or_name_is_told(cli):
     ran = refuse("identity", "show", "--identity", "none")
     assert (ran.code, ran.error["code"]) == (12, "unknown-identity")
     assert "anonymous" in ran.error["hint"]
+
+
+def test_a_file_to_import_that_is_not_there_is_not_found(cli):
+    ran = refuse("identity", "import", "none.pem", "--name", "ci")
+    assert (ran.code, ran.error["code"], ran.error["hint"]) == (4, "not-found", "")
 
 
 def test_a_stranger_changes_nothing(cli, pem):

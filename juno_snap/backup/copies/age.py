@@ -76,7 +76,7 @@ def read_recipients(file: Path) -> tuple[str, ...]:
 def _lines(file: Path) -> list[tuple[str, str]]:
     """What is said in a file, each with the line where; a line is never shown itself."""
     try:
-        lines = read_file(file).decode("ascii").splitlines()
+        lines = read_file(file).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise InputError(f"{file} holds no age keys", value=str(file)) from error
     said = [
@@ -84,9 +84,10 @@ def _lines(file: Path) -> list[tuple[str, str]]:
         for number, text in enumerate(lines, 1)
         if text.strip() and not text.strip().startswith("#")
     ]
-    if not said or len(said) > LINES_MAX:
+    if not said or len(said) > LINES_MAX or not all(text.isascii() for _, text in said):
         raise InputError(
-            f"{file} holds {'no' if not said else 'too many'} age keys", value=str(file)
+            f"{file} holds {'too many' if len(said) > LINES_MAX else 'no'} age keys",
+            value=str(file),
         )
     return said
 

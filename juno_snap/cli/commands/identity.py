@@ -98,9 +98,9 @@ def import_identity(
 ) -> None:
     """Copy a key into the state directory, for you only; an encrypted one stays encrypted."""
     session = Session(common)
+    data = read_file(file)
     key = unlocking.open_key_file(file, session.output)
     check_not_revoked(key)
-    data = read_file(file)
     store_identity(
         session.state,
         name,

@@ -7,6 +7,7 @@ DER; of the private half the first 32 bytes count, older versions wrote the publ
 
 import base64
 import binascii
+import codecs
 from typing import Final, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
@@ -16,6 +17,9 @@ from juno_snap.errors import IdentityError
 
 TOKEN_VARIABLE: Final = "JUNO_TOKEN"  # noqa: S105  # the name of a variable
 HOW_TO_GET: Final = "make a new access key of role Admin in Juno's Console"
+
+MARK: Final = "\ufeff"
+"""What some editors put before a text that they save."""
 
 Pair: TypeAlias = tuple[str, str]
 
@@ -36,7 +40,7 @@ def read_token(text: str) -> KeyIdentity:
     Raises:
         IdentityError: It is no such value.
     """
-    packed = "".join(text.split()).rstrip("=")
+    packed = "".join(text.removeprefix(MARK).split()).rstrip("=")
     try:
         data = base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
@@ -46,7 +50,7 @@ def read_token(text: str) -> KeyIdentity:
 
 def is_key_json(data: bytes) -> bool:
     """Whether ``data`` is JSON, right or wrong, and no PEM."""
-    return data.lstrip()[:1] in {b"{", b"["}
+    return data.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in {b"{", b"["}
 
 
 def read_key_json(data: bytes, source: str) -> KeyIdentity:
@@ -56,7 +60,7 @@ def read_key_json(data: bytes, source: str) -> KeyIdentity:
         IdentityError: It is no such key.
     """
     try:
-        parsed = _KeyJson.model_validate_json(data).root
+        parsed = _KeyJson.model_validate_json(data.removeprefix(codecs.BOM_UTF8)).root
     except ValidationError as error:
         raise _malformed(source, "is no key as Juno or agent-js write it") from error
     return key_of(parsed.token if isinstance(parsed, _Token) else parsed, source)

@@ -171,9 +171,9 @@ def _icp_keys(folder: Path) -> tuple[ToolKey, ...]:
     try:
         listed = _IcpList.model_validate_json(read_file(file))
     except (ValidationError, NotFoundError) as error:
-        raise _unreadable(file, "icp") from error
+        raise _unreadable(file) from error
     if listed.v != ICP_LIST_VERSION:
-        raise _unreadable(file, "icp")
+        raise _unreadable(file)
     return tuple(
         _icp_key(folder, name, entry)
         for name, entry in sorted(listed.identities.items())
@@ -216,8 +216,15 @@ def _dfx_key(folder: Path) -> ToolKey | None:
     if config_file.exists():
         try:
             config = _DfxConfig.model_validate_json(read_file(config_file))
-        except (ValidationError, NotFoundError) as error:
-            raise _unreadable(config_file, "dfx") from error
+        except (ValidationError, NotFoundError):  # which says nothing about dfx's other identities
+            return ToolKey(
+                tool="dfx",
+                name=folder.name,
+                principal=None,
+                place=None,
+                storage=f"{config_file} is damaged, or of a newer version of dfx",
+                is_exportable=False,
+            )
     place: Path | KeyringEntry | None = None
     if config.hsm:
         storage = "its key is on a device"
@@ -240,9 +247,9 @@ def _dfx_key(folder: Path) -> ToolKey | None:
     )
 
 
-def _unreadable(file: Path, tool: Tool) -> IdentityError:
+def _unreadable(file: Path) -> IdentityError:
     return IdentityError(
-        f"{file} cannot be read: it is damaged, or of a newer version of {tool}",
+        f"{file} cannot be read: it is damaged, or of a newer version of icp",
         code="identity-malformed",
         hint="say the key file itself: --identity PATH",
     )

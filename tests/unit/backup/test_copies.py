@@ -399,6 +399,17 @@ def test_recipients_stand_in_a_file_one_a_line(tmp_path):
             read_recipients(file)
 
 
+@pytest.mark.parametrize("before", ["# der Schl\u00fcssel\n", "\ufeff", "\ufeff# J\u00fcrgen\r\n"])
+def test_what_is_no_key_in_a_file_of_keys_may_be_in_any_letters(backup, keys, tmp_path, before):
+    secret, recipient = keys
+    recipients, identity = tmp_path / "recipients", tmp_path / "identity"
+    recipients.write_text(f"{before}{recipient}\n", encoding="utf-8", newline="")
+    identity.write_text(f"{before}{secret.read_text()}", encoding="utf-8", newline="")
+    copy(backup, tmp_path / "sealed", recipients=read_recipients(recipients))
+    copy(tmp_path / "sealed", tmp_path / "copy", identity_file=identity)
+    assert verify_backup(tmp_path / "copy").is_sound
+
+
 def test_without_the_package_the_way_to_get_it_is_told(backup, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyrage", None)
     with pytest.raises(PreconditionError) as caught:

@@ -119,6 +119,13 @@ def test_every_problem_is_told_with_its_file(backup):
     assert "1 more" in caught.value.message
 
 
+def test_what_verify_ends_at_does_not_send_to_verify(backup):
+    (backup / FILES["wasm_module"]).write_bytes(b"cut")
+    with pytest.raises(BackupError) as caught:
+        verify_backup(backup)
+    assert caught.value.hint == "take another backup, or use an older one"
+
+
 @pytest.mark.parametrize("name", [FILES["wasm_memory"], METADATA, BEGUN, MANIFEST])
 def test_a_file_of_another_snapshot_is_found(backup, tmp_path, name):
     other = write(tmp_path / "other", snapshot(heap=bytes(2 * 65_536), taken_at_ns=5))
@@ -222,6 +229,15 @@ def test_a_manifest_that_contradicts_itself_is_refused_although_its_checksum_is_
         (backup / MANIFEST).write_bytes(layout.sealed(document))
         with pytest.raises(BackupError):
             open_backup(backup)
+
+
+def test_a_command_that_is_proposed_can_be_pasted_whatever_the_path(tmp_path):
+    sealed = tmp_path / "last night"
+    sealed.mkdir()
+    (sealed / layout.ENCRYPTED).touch()
+    with pytest.raises(BackupError) as caught:
+        verify_backup(sealed)
+    assert f" backup copy '{sealed}' OUT " in caught.value.hint
 
 
 def test_no_directory_and_no_backup_are_told_apart(tmp_path):

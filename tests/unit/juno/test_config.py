@@ -52,6 +52,11 @@ def test_an_id_is_found_as_juno_finds_it(tmp_path, satellite, mode, key, found):
     assert (str(got.id), got.key) == (found, key)
 
 
+def test_a_value_in_place_of_an_object_is_told_in_words_of_the_file(tmp_path):
+    with pytest.raises(ConfigError, match=r"json: satellite: should be an object$"):
+        parsed({"satellite": ONE}, tmp_path)
+
+
 def test_an_orbiter_has_its_own_older_key(tmp_path):
     config = parsed({"orbiter": {"orbiterId": ONE}}, tmp_path)
     assert id_of(config, "orbiter", "production").key == "orbiter.orbiterId"

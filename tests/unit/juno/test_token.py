@@ -30,6 +30,7 @@ def test_the_principal_is_the_one_of_the_public_half():
     [
         pytest.param(token({"token": PAIR}).rstrip("="), id="without padding"),
         pytest.param(f" {token({'token': PAIR})}\n", id="with blanks around it"),
+        pytest.param(f"\ufeff{token({'token': PAIR})}\r\n", id="as an editor saved it"),
         pytest.param(token({"token": [PUBLIC.upper(), SEED.hex().upper()]}), id="upper case"),
         pytest.param(
             token({"token": [PUBLIC, SEED.hex() + KEY.public_key_der[-32:].hex()]}), id="64 bytes"
@@ -46,6 +47,12 @@ def test_json_of_agent_js_is_a_key_too():
     assert is_key_json(data)
     assert read_key_json(data, "key.json").principal == KEY.principal
     assert not is_key_json(KEY.to_pem())
+
+
+def test_a_mark_that_editors_put_before_a_key_is_passed_over():
+    data = b"\xef\xbb\xbf" + json.dumps({"token": PAIR}, indent=2).replace("\n", "\r\n").encode()
+    assert is_key_json(data)
+    assert read_key_json(data, "key.json").principal == KEY.principal
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,17 @@ def test_where_dfx_keeps_keys(tmp_path):
     assert b.place == wanted
 
 
+@pytest.mark.parametrize("text", ["", "[]", '{"hsm"'])
+def test_an_identity_of_dfx_that_is_damaged_leaves_the_others_alone(tmp_path, text):
+    write_dfx(tmp_path, "a", pem=KEY.to_pem())
+    broken = write_dfx(tmp_path, "b", pem=KEY.to_pem()) / "identity.json"
+    broken.write_text(text)
+    assert tool_key("dfx", "a").principal is None
+    assert [key.label for key in tool_keys("dfx")] == ["dfx:a", "dfx:b"]
+    with pytest.raises(IdentityError, match=r"dfx:b .*identity\.json is damaged"):
+        tool_key("dfx", "b")
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"v": 2, "identities": {}}', '{"v": 1}'])
 def test_a_list_that_cannot_be_read_is_told(icp_home, text):
     icp_home.mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -173,6 +174,31 @@ def test_a_misspelt_key_brings_the_right_one(tmp_path):
     assert caught.value.hint == "did you mean stop_timeout_seconds?"
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        pytest.param("stop_timeout_seconds = 3", "move it to the table upgrade", id="its table"),
+        pytest.param('mode = "staging"', "remove mode from ", id="none"),
+    ],
+)
+def test_a_key_that_stands_elsewhere_is_not_proposed_again(tmp_path, text, hint):
+    (tmp_path / "juno-snap.toml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path)
+    assert caught.value.hint.startswith(hint)
+
+
+def test_a_value_in_place_of_a_table_is_told_in_words_of_the_file(tmp_path):
+    (tmp_path / "juno-snap.toml").write_text("retention = 3")
+    with pytest.raises(ConfigError, match=r"retention: should be a table$"):
+        load(tmp_path)
+
+
+def test_a_mark_that_editors_put_before_a_file_is_passed_over(tmp_path):
+    (tmp_path / "juno-snap.toml").write_bytes(b"\xef\xbb\xbf[retention]\r\nkeep_last = 3\r\n")
+    assert load(tmp_path).retention.keep_last == 3
+
+
 @pytest.mark.parametrize("content", [b"a = ", b"\xff\xfe", b"[x\n"])
 def test_what_is_no_toml_is_named(tmp_path, content):
     file = tmp_path / "juno-snap.toml"
@@ -185,6 +211,12 @@ def test_what_is_no_toml_is_named(tmp_path, content):
 def test_a_named_file_must_exist(tmp_path):
     with pytest.raises(ConfigError, match="cannot read"):
         load_settings({}, config=tmp_path / "none.toml", environment={}, working_directory=tmp_path)
+
+
+def test_a_named_file_of_nobody_does_not_exist(tmp_path):
+    file = Path("~nobody-of-that-name") / "x.toml"
+    with pytest.raises(ConfigError, match=r"cannot read .*/~nobody-of-that-name/x\.toml"):
+        load_settings({}, config=file, environment={}, working_directory=tmp_path)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
