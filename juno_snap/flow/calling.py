@@ -30,6 +30,11 @@ async def call_step(
             return await step.function(*taken)
         except (SystemExit, StopRequestError) as error:
             raise _left(error) from error
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise _left(error) from error  # of something inside: nobody has cancelled the flow
     value, raised = await _in_thread(lambda: step.function(*taken), context, stop_grace_seconds)
     if raised is None:
         return value

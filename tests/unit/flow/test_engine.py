@@ -530,6 +530,20 @@ async def test_a_plain_step_cannot_end_the_program(space, ending):
         await run_flow(flow, space)
 
 
+async def test_a_step_in_which_something_else_was_cancelled_has_failed(space):
+    flow = Flow("f")
+
+    @flow.step("a", attempts=AT_ONCE)
+    async def wait_for_another(msg, cfg, snapshot):
+        other = asyncio.ensure_future(asyncio.sleep(60))
+        other.cancel()
+        await other
+
+    with pytest.raises(FlowError, match="CancelledError"):
+        await run_flow(flow, space)
+    assert space.state_of("f", first_run(space, "f")) == "needs-attention"
+
+
 async def test_it_tells_of_steps(space):
     told = []
     await run_flow(counter(), space, observer=told.append)
