@@ -215,6 +215,19 @@ async def test_a_step_that_fails_too_often_needs_attention(tmp_path):
     assert (report.state, report.goes_on, len(calls)) == ("done", True, 6)
 
 
+async def test_why_a_step_failed_is_kept_where_it_is_no_text_of_unicode(space):
+    flow = Flow("f")
+
+    @flow.step("a", attempts=AT_ONCE)
+    def open_file(msg, cfg, snapshot):
+        raise ValueError("no table: caf\udce9.csv")
+
+    with pytest.raises(FlowError, match=r"caf\\udce9\.csv") as failed:
+        await run_flow(flow, space)
+    assert isinstance(failed.value.__cause__, ValueError)
+    assert space.state_of("f", first_run(space, "f")) == "needs-attention"
+
+
 async def test_a_new_run_leaves_the_failed_one_behind_and_keeps_the_snapshot(tmp_path):
     space = FlowSpace(state=tmp_path, clock=FakeClock())
     flow, calls = failing(3, emits=[("snapshot", {"seen": 1})])
@@ -397,6 +410,7 @@ async def test_all_three_arguments_are_json_and_no_secret_is_told(space):
     assert shown == [["{}", '{"user": "me", "token": "***"}', "{}"]]
     assert "hush" not in f"{told} {failed.value} {failed.value.fields}"
     assert "401 for ***" in failed.value.message
+    assert (failed.value.__cause__, failed.value.__context__) == (None, None)
     with space.open() as store:
         assert "hush" not in str(store.runs("f"))
     assert any(isinstance(each, Notice) for each in told)
