@@ -394,6 +394,18 @@ async def test_a_durable_emit_is_there_when_it_returns(space):
     assert stored() == ({"a": 1, "b": 2}, 3)
 
 
+async def test_a_thread_of_an_async_step_may_emit_durably(space):
+    flow, seen = Flow("f"), []
+
+    @flow.step("a", attempts=AT_ONCE)
+    async def work(msg, cfg, snapshot, ctx):
+        await asyncio.to_thread(ctx.emit, "snapshot", 7, durable=True)
+        seen.append(value_of(space, "f", "a"))
+
+    await run_flow(flow, space)
+    assert seen == [7]
+
+
 @pytest.mark.proves("B30")
 async def test_all_three_arguments_are_json_and_no_secret_is_told(space):
     flow, told, shown = Flow("f"), [], []
