@@ -160,6 +160,13 @@ def test_a_file_that_breaks_is_told_of(state, breaking):
     assert "this" in ran.error["message"]
 
 
+def test_what_a_file_prints_is_not_in_the_document(state):
+    loud = write_flow(state, "loud_file", f"print('I was imported')\n{COUNTER}")
+    ran = run_child("flow", "run", loud, "--json")
+    assert ran.document["run"]["outputs"] == [{"iteration": 1}]
+    assert "I was imported" in ran.err
+
+
 def test_steps_of_one_file_share_what_stands_in_it(state):
     text = "calls = []\ndef step(msg, cfg, snapshot):\n    calls.append(1)\n    return len(calls)\n"
     (state / "steps.py").write_text(text, encoding="utf-8")
