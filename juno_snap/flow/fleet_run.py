@@ -124,7 +124,7 @@ def _refusal(fleet: Fleet, error: PreconditionError) -> PreconditionError:
                 f"the last {fleet.kind} of fleet {fleet.name!r} has stopped after too many "
                 "failures",
                 code="fleet-stopped",
-                hint="go on with the others: juno-snap fleet resume; or begin anew: "
+                hint="go on with the others: juno-snap fleet resume FILE; or begin anew: "
                 f"juno-snap fleet {again}",
             )
         case _:
