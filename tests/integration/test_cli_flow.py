@@ -214,7 +214,7 @@ def test_two_runs_at_once_are_one_too_many_and_a_killed_one_is_taken_over(state,
     taken_over = start("flow", "resume", "slow", "--json")
     before = len(actions(state))
     until(lambda: len(actions(state)) > before)
-    stopped = ask("flow", "stop", "slow")
+    stopped = ask("flow", "stop", "slow", "--timeout-seconds", "inf")
     assert stopped["was_running"]
     out, _ = taken_over.communicate()
     assert json.loads(out)["run"]["state"] == "stopped"
