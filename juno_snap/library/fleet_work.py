@@ -16,7 +16,7 @@ from juno_snap.events import Observer, ignore_events
 from juno_snap.flow.fleet import Fleet, FleetKind, Member, MemberResult, flow_name, wave_sizes
 from juno_snap.flow.fleet_file import FleetFile, ModuleTable, fleet_mistake
 from juno_snap.flow.fleet_report import FleetReport, read_report
-from juno_snap.flow.fleet_run import latest_of
+from juno_snap.flow.fleet_run import ended_of, latest_of
 from juno_snap.flow.fleet_work import (
     back_up_member,
     plan_member_rollback,
@@ -76,6 +76,7 @@ class FleetWork:
         self._file = file
         self._modules = modules
         self._codes = Codes(path, file)
+        self._ended: dict[str, MemberResult] = {}
 
     @property
     def space(self) -> FlowSpace:
@@ -104,7 +105,9 @@ class FleetWork:
             latest = {} if is_anew else latest_of(self.space, flow)
             source = releases_of(self._settings)
             self._codes.releases = await open_releases(source, latest, observer)
-        return await self._fleet(kind)
+        fleet = await self._fleet(kind)
+        self._ended = {} if is_anew else ended_of(self.space, fleet)
+        return fleet
 
     def _fleet_back(self) -> Fleet:
         """The modules of the last wave of the last upgrade, to go back on it."""
@@ -197,11 +200,13 @@ class FleetWork:
             raise fleet_mistake(self._path, "modules", error.message) from error
 
     async def plan(self, member: Member) -> tuple[Json, Outline | None]:
-        """A module's own plan.
+        """A module's own plan; of one that the run which goes on has ended, what came of it.
 
         Raises:
             JunoSnapError: Nothing would be done with it.
         """
+        if (ended := self._ended.get(str(member.module))) is not None:
+            return {"ended": ended.outcome}, None
         if member.refusal is not None:
             raise member.refusal
         workspace = self._modules.workspace(self._modules.choice_of(member.module))

@@ -97,6 +97,12 @@ def test_a_bad_release_stops_after_as_many_failures_and_those_go_back(cli, cli_l
     back = refuse("fleet", "resume", file, "--roll-back-wave", "--yes")
     assert (back.code, back.error["code"]) == (NOT_FOUND, "nothing-to-roll-back")
     # A person has seen it and goes on: the failures are counted anew.
+    planned = ask("fleet", "resume", file, "--dry-run")["plan"]
+    assert [each.get("ended") for each in planned["modules"]] == ["rolled-back"] * 2 + [None] * 3
+    assert [each["cycles_spent"] == "0" for each in planned["modules"]] == [True] * 2 + [False] * 3
+    assert "rolled-back already" in juno_snap("fleet", "plan", file).out
+    anew = ask("fleet", "apply", file, "--dry-run", "--new")["plan"]
+    assert not any("ended" in each for each in anew["modules"])
     resumed = juno_snap("fleet", "resume", file, "--json").document["fleet"]
     assert resumed["outcomes"] == {"rolled-back": 4, "pending": 1}
     # The mended file is another run.
