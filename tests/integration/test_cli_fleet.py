@@ -73,6 +73,7 @@ def test_a_fleet_is_upgraded_wave_by_wave(cli, cli_log, shops):
     assert order[0] == shops[0]
     status = ask("fleet", "status", file)["fleet"]
     assert status == report
+    assert ask("fleet", "plan", file)["plan"]["cycles"] == "0"
     again = ask("fleet", "apply", file)["fleet"]
     assert again["outcomes"] == {"unchanged": 5}
     assert refuse("fleet", "resume", file).code == NOT_FOUND
