@@ -44,6 +44,9 @@ from juno_snap.pipeline.upgrade import prepare_upgrade
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.settings.model import Role, Settings
 
+PLANNED: Final = ".planned"
+"""In place of the name that a copy gets from its run; it is never made."""
+
 INTERFACE_SECTION: Final = "icp:public candid:service"
 
 
@@ -218,9 +221,12 @@ class FleetWork:
             route = self._codes.route_of(member.module)
             document = _inner(prepared.plan.to_json()) | (route.to_json() if route else {})
             return document, prepared.plan.outline
-        planned = await plan_backup(workspace, member.module, BackupRequest())
+        folder = self._backups / str(member.module)
+        request = BackupRequest(directory=folder / PLANNED)
+        planned = await plan_backup(workspace, member.module, request)
         taking = planned.taking
-        return _inner(planned.to_json()), taking.plan.outline if taking else None
+        document = _inner(planned.to_json()) | {"path": str(folder)}
+        return document, taking.plan.outline if taking else None
 
     async def work(self, member: Member, run: RunRecord, observer: Observer) -> MemberResult:
         """What a run does with a module."""

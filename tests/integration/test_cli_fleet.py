@@ -212,6 +212,8 @@ def test_a_fleet_is_backed_up_and_no_snapshot_stays(cli, shops):
     )
     plan = ask("fleet", "backup", file, "--dry-run")["plan"]
     assert (plan["kind"], plan["refused"], len(plan["modules"])) == ("backup", 0, 5)
+    assert [each["path"] for each in plan["modules"]] == [str(cli / "copies" / m) for m in shops]
+    assert not list(cli.rglob("backups"))
     report = ask("fleet", "backup", file)["fleet"]
     assert report["outcomes"] == {"backed-up": 5}
     listed = ask("backup", "list", cli / "copies")["backups"]
@@ -227,6 +229,8 @@ def test_a_backup_that_fails_holds_up_no_other(cli, shops):
     file = write_fleet(cli, names(shops), head="concurrency = 1", backup='directory = "copies"')
     (cli / "copies").mkdir()
     (cli / "copies" / shops[0]).write_text("in the way", encoding="utf-8")
+    plan = ask("fleet", "plan", file, "--kind", "backup")["plan"]
+    assert [each["ok"] for each in plan["modules"]] == [False, True, True, True, True]
     ran = juno_snap("fleet", "backup", file, "--json")
     report = ran.document["fleet"]
     assert (ran.code, report["state"]) == (FAILED, "done")
