@@ -307,13 +307,16 @@ class FleetWork:
         modules = self._modules
         mission_control = await modules.named(named)
         segments = await list_segments(modules.workspace().client.agent, mission_control.id)
-        if not segments:
-            raise InputError(f"mission control {mission_control.label} looks after no module")
-        ours = ((each, modules.choice_of(each.id)) for each in segments)
+        ours = [
+            (each, modules.choice_of(each.id)) for each in segments if role in {None, each.role}
+        ]
+        if not ours:
+            raise InputError(
+                f"mission control {mission_control.label} looks after no {role or 'module'}"
+            )
         return [
             ModuleChoice(id=each.id, name=known.name or each.name, role=each.role)
             for each, known in ours
-            if role in {None, each.role}
         ]
 
     async def _member(self, number: int, choice: ModuleChoice) -> Member:
