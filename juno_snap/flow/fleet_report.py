@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Final, final, get_args
 
@@ -22,6 +22,13 @@ AT_ONCE: Final = 100
 PENDING: Final = "pending"
 GOES_ON: Final = frozenset({"stopped", "interrupted", "needs-attention", "running"})
 NAMES: Final = frozenset(each.name for each in fields(MemberResult))
+
+MORE: Final[Mapping[FleetKind, str]] = {
+    "upgrade": "juno-snap fleet apply FILE tries those that failed again",
+    "backup": "juno-snap fleet backup FILE begins another backup, of all of them",
+    "rollback": "juno-snap fleet resume FILE --roll-back-wave tries those that failed again",
+}
+"""What there is to do after a run that has come to its end; ``resume`` does not go on with it."""
 
 
 @final
@@ -227,6 +234,6 @@ class FleetFailedError(FlowError):
             + (
                 "then go on with the others: juno-snap fleet resume FILE"
                 if left
-                else "the same command again tries those that failed"
+                else MORE[report.kind]
             ),
         )
