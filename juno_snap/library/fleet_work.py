@@ -1,6 +1,8 @@
 """From a fleet file to modules, requests and code, as the configuration knows them."""
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from itertools import starmap
 from pathlib import Path
 from typing import Final, Protocol, final
@@ -282,6 +284,14 @@ class FleetWork:
                 raise each
         return [each for each in found if isinstance(each, Member)]
 
+    @contextlib.contextmanager
+    def _naming(self, key: str) -> Iterator[None]:
+        """What cannot be in here is a mistake under this key of the file."""
+        try:
+            yield
+        except InputError as error:
+            raise fleet_mistake(self._path, key, error.message, error.hint) from error
+
     def _mistake(self, number: int, error: InputError) -> ConfigError:
         return fleet_mistake(self._path, f"modules.{number}", error.message, error.hint)
 
@@ -337,15 +347,17 @@ class FleetWork:
     def _request(self, number: int, choice: ModuleChoice, code: Code) -> UpgradeRequest:
         settings, said, table = self._settings, self._file.upgrade, self._file.modules[number]
         route = code.route
-        checks = [
-            *checks_for(settings, choice.id),
-            *map(parse_check, (*said.checks, *table.checks)),
-        ]
-        arg = table.arg if table.arg is not None else said.arg
+        own, checks = f"modules.{number}", list(checks_for(settings, choice.id))
+        for key, texts in ("upgrade", said.checks), (own, table.checks):
+            with self._naming(f"{key}.checks"):
+                checks += map(parse_check, texts)
+        arg, arg_key = (said.arg, "upgrade") if table.arg is None else (table.arg, own)
         section = code.wasm.custom_sections.get(INTERFACE_SECTION) if code.wasm else None
+        with self._naming(f"{arg_key}.arg"):
+            argument = None if arg is None else init_argument(arg, section)
         return UpgradeRequest(
             snapshots=FreeSlot() if said.keep is None else KeepNewest(count=said.keep),
-            arg=None if arg is None else init_argument(arg, section),
+            arg=argument,
             found_stopped=said.found_stopped,
             juno=Terms(
                 role=route.role if route else choice.role,

@@ -236,6 +236,7 @@ def test_a_backup_that_fails_holds_up_no_other(cli, shops):
     assert (ran.code, report["state"]) == (FAILED, "done")
     assert report["outcomes"] == {"failed": 1, "backed-up": 4}
     assert report["modules"][0]["error"]["message"]
+    assert "fleet backup FILE begins another backup" in ran.error["hint"]
     (cli / "copies" / shops[0]).unlink()
     assert ask("fleet", "backup", file)["fleet"]["outcomes"] == {"backed-up": 5}
 
@@ -250,6 +251,8 @@ def test_a_module_that_cannot_be_upgraded_is_refused_and_the_others_are_not(cli,
     (refused,) = [each for each in ran.document["fleet"]["modules"] if each["name"] == "m3"]
     assert (refused["outcome"], refused["operation"]) == ("refused", None)
     assert refused["error"]["message"]
+    assert refuse("fleet", "resume", file).code == NOT_FOUND
+    assert "fleet apply FILE tries" in ran.error["hint"]
     mended = write_fleet(cli, names(shops), upgrade=f'{V2}\nfound_stopped = "start"')
     report = ask("fleet", "apply", mended)["fleet"]
     assert report["outcomes"] == {"unchanged": 4, "upgraded": 1}
@@ -271,7 +274,15 @@ def test_a_module_that_cannot_be_upgraded_is_refused_and_the_others_are_not(cli,
         ("[fleet]\nname='a'\n[upgrade]\nsrc='no.wasm'\n[[modules]]\nmodule='m1'", "upgrade.src"),
         (
             f"[fleet]\nname='a'\n[upgrade]\n{V2}\nchecks = ['?']\n[[modules]]\nmodule='m1'",
-            "modules.0",
+            "upgrade.checks",
+        ),
+        (
+            f"[fleet]\nname='a'\n[upgrade]\n{V2}\n[[modules]]\nmodule='m1'\nchecks = ['?']",
+            "modules.0.checks",
+        ),
+        (
+            f"[fleet]\nname='a'\n[upgrade]\n{V2}\narg = '(1'\n[[modules]]\nmodule='m1'",
+            "upgrade.arg",
         ),
         (
             f"[fleet]\nname='a'\n[upgrade]\n{V2}\n" + "[[modules]]\nmodule='m1'\n" * 2,
