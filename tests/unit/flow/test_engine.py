@@ -472,6 +472,32 @@ async def test_cancelled_it_keeps_what_was_emitted_and_goes_on_later(space):
     assert (report.goes_on, report.outputs, calls) == (True, ({"at": 7},), [{}, {"at": 7}])
 
 
+async def test_a_step_that_hides_its_cancellation_gets_no_further_message(space):
+    flow, begun, taken = Flow("f"), asyncio.Event(), []
+
+    @flow.step("a")
+    def two(msg, cfg, snapshot, ctx):
+        ctx.emit("data", 1)
+        ctx.emit("data", 2)
+
+    @flow.step("b")
+    async def hide(msg, cfg, snapshot):
+        taken.append(msg)
+        begun.set()
+        if len(taken) == 1:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+
+    task = asyncio.ensure_future(run_flow(flow, space))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert taken == [1]
+    assert (await run_flow(flow, space)).state == "done"
+    assert taken == [1, 2]
+
+
 def first_run(space, flow):
     with space.open() as store:
         return store.runs(flow)[0]
