@@ -159,7 +159,7 @@ def newest_report(space: FlowSpace, name: str, kind: FleetKind | None) -> FleetR
     found = [each for each in read_reports(space, name) if kind in {None, each.kind}]
     if not found:
         raise NotFoundError(
-            f"fleet {name!r} was not run yet",
+            f"there was no {kind or 'run'} of fleet {name!r} yet",
             code="no-such-fleet",
             hint="begin with: juno-snap fleet plan FILE",
         )
@@ -224,9 +224,14 @@ class FleetFailedError(FlowError):
         done = [line.result for line in report.lines if line.result]
         failed = sum(not each.is_good for each in done)
         left = len(report.lines) - len(done)
+        count = len(report.lines)
         rest = f", {left} were not begun" if left else ""
+        said = f"{failed} of {count} modules failed{rest}"
+        if report.state == "stopped":
+            rest = f"; {failed} failed" if failed else ""
+            said = f"it was stopped with {left} of {count} modules left{rest}"
         super().__init__(
-            f"{failed} of {len(report.lines)} modules failed{rest}",
+            said,
             flow=report.run.flow,
             step=WORK,
             run=report.run.id,

@@ -216,6 +216,9 @@ def test_a_fleet_is_backed_up_and_no_snapshot_stays(cli, shops):
     assert not list(cli.rglob("backups"))
     report = ask("fleet", "backup", file)["fleet"]
     assert report["outcomes"] == {"backed-up": 5}
+    none = refuse("fleet", "status", file, "--kind", "upgrade")
+    assert (none.code, none.error["code"]) == (NOT_FOUND, "no-such-fleet")
+    assert "no upgrade of fleet 'shops'" in none.error["message"]
     listed = ask("backup", "list", cli / "copies")["backups"]
     assert {each["module"] for each in listed} == set(shops)
     for each in report["modules"]:
