@@ -45,6 +45,7 @@ from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.upgrade import prepare_upgrade
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.settings.model import Role, Settings
+from juno_snap.settings.sources import absolute
 
 PLANNED: Final = ".planned"
 """In place of the name that a copy gets from its run; it is never made."""
@@ -260,7 +261,7 @@ class FleetWork:
         said = self._file.backup.directory
         if said is None:
             return self._settings.state_directory / BACKUPS_FOLDER
-        return self._path.absolute().parent / said
+        return absolute(said, self._path.absolute().parent)
 
     async def _members(self, kind: FleetKind) -> list[Member]:
         """Each of them; as many at once as the fleet allows ask which release is for them."""

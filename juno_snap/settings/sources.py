@@ -1,5 +1,6 @@
 """Where settings are said: files, the environment, options. Each is read and checked by itself."""
 
+import contextlib
 import difflib
 import os
 import tomllib
@@ -166,8 +167,10 @@ def is_path(text: str) -> bool:
 
 
 def absolute(text: str, folder: Path) -> Path:
-    """``text`` as a path: ``~`` opened, relative to ``folder``."""
-    return folder / Path(text).expanduser()
+    """``text`` as a path: ``~`` opened, relative to ``folder``; nobody's ``~name`` is a name."""
+    with contextlib.suppress(RuntimeError):
+        return folder / Path(text).expanduser()
+    return folder / text
 
 
 def _one(key: str, text: str, *, source: str, folder: Path) -> dict[str, Said]:

@@ -303,6 +303,20 @@ def test_a_mistake_in_the_file_is_named_with_its_key(cli, shops, text, key):
         assert ran.error["hint"]
 
 
+def test_a_path_in_the_file_may_begin_at_home(cli, shops, monkeypatch):
+    home = cli / "home"
+    home.mkdir()
+    (cli / "document_store_v2.wasm").rename(home / "new.wasm")
+    monkeypatch.setenv("HOME", str(home))
+    said = {"upgrade": 'src = "~/new.wasm"', "backup": 'directory = "~/copies"'}
+    file = write_fleet(cli, ["m1"], **said)
+    assert ask("fleet", "plan", file)["plan"]["refused"] == 0
+    (planned,) = ask("fleet", "plan", file, "--kind", "backup")["plan"]["modules"]
+    assert planned["path"] == str(home / "copies" / shops[0])
+    file = write_fleet(cli, ["m1"], upgrade='src = "~nobody-here/new.wasm"')
+    assert refuse("fleet", "plan", file).error["key"] == "upgrade.src"
+
+
 def test_no_toml_and_no_file_are_told_apart(cli):
     (cli / "fleet.toml").write_text("[fleet", encoding="utf-8")
     assert refuse("fleet", "plan", cli / "fleet.toml").code == CONFIGURATION
