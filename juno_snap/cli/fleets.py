@@ -41,6 +41,8 @@ def plan_table(plan: FleetPlan) -> RenderableType:
 def _plan_text(document: Json) -> str:
     if document.get("refusals") or document.get("asks"):
         return "refused"
+    if ended := document.get("ended"):
+        return f"{ended} already"
     if document.get("unchanged"):
         return "nothing to do"
     if isinstance(snapshot := document.get("snapshot"), dict):

@@ -30,12 +30,22 @@ async def call_step(
             return await step.function(*taken)
         except (SystemExit, StopRequestError) as error:
             raise _left(error) from error
+        except asyncio.CancelledError as error:
+            if is_cancelled():
+                raise
+            raise _left(error) from error  # of something inside: nobody has cancelled the flow
     value, raised = await _in_thread(lambda: step.function(*taken), context, stop_grace_seconds)
     if raised is None:
         return value
     if isinstance(raised, Exception):
         raise raised
     raise _left(raised) from raised
+
+
+def is_cancelled() -> bool:
+    """Whether this task was asked to end, whatever the code in it has made of that."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _in_thread(

@@ -162,10 +162,14 @@ class Context:
             raise StopRequestError
         if not durable:
             return Emitted()
-        if not self._is_async:
+        try:
+            loop = asyncio.get_running_loop() if self._is_async else None
+        except RuntimeError:  # a thread of an async step, which can no more await than a plain one
+            loop = None
+        if loop is None:
             self._emitter.flush()
             return Emitted()
-        written = asyncio.get_running_loop().run_in_executor(None, self._emitter.flush)
+        written = loop.run_in_executor(None, self._emitter.flush)
         written.add_done_callback(_ignore)
         return Emitted(written)
 

@@ -16,6 +16,7 @@ from juno_snap.clock import Clock
 from juno_snap.errors import FlowError, InputError, JunoSnapError
 from juno_snap.events import Observer, StepFinished, StepOutcome, StepStarted, ignore_events
 from juno_snap.flow.beginning import NewRun
+from juno_snap.flow.calling import is_cancelled
 from juno_snap.flow.config import resolve_secrets
 from juno_snap.flow.context import OUTPUT
 from juno_snap.flow.flow import Flow, Step
@@ -213,7 +214,8 @@ class _Run:
         scene.emitter.open_step(step.id, scene.store.snapshot(self._flow.name, step.id))
 
         async def work() -> None:
-            while (unit := queue.take()) is not None:
+            # A step may keep for itself that it was cancelled: no further message all the same.
+            while not is_cancelled() and (unit := queue.take()) is not None:
                 await UnitWork(scene, step, next_step, unit).do()
 
         workers = [asyncio.ensure_future(work()) for _ in range(step.concurrency)]

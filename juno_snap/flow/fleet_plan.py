@@ -129,7 +129,9 @@ async def _planned(wave: int, member: Member, plan: MemberPlan) -> PlannedMember
         )
     if outline is None:
         return PlannedMember(member=member, wave=wave, document=document, refusals=())
-    spent = outline.cycles.ingress + outline.cycles.snapshot + outline.cycles.install
+    # Where there is nothing to do they are what it would cost otherwise.
+    costs = outline.cycles
+    spent = 0 if document.get("unchanged") else costs.ingress + costs.snapshot + costs.install
     return PlannedMember(
         member=member,
         wave=wave,

@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Final, final, get_args
 
@@ -22,6 +22,13 @@ AT_ONCE: Final = 100
 PENDING: Final = "pending"
 GOES_ON: Final = frozenset({"stopped", "interrupted", "needs-attention", "running"})
 NAMES: Final = frozenset(each.name for each in fields(MemberResult))
+
+MORE: Final[Mapping[FleetKind, str]] = {
+    "upgrade": "juno-snap fleet apply FILE tries those that failed again",
+    "backup": "juno-snap fleet backup FILE begins another backup, of all of them",
+    "rollback": "juno-snap fleet resume FILE --roll-back-wave tries those that failed again",
+}
+"""What there is to do after a run that has come to its end; ``resume`` does not go on with it."""
 
 
 @final
@@ -152,7 +159,7 @@ def newest_report(space: FlowSpace, name: str, kind: FleetKind | None) -> FleetR
     found = [each for each in read_reports(space, name) if kind in {None, each.kind}]
     if not found:
         raise NotFoundError(
-            f"fleet {name!r} was not run yet",
+            f"there was no {kind or 'run'} of fleet {name!r} yet",
             code="no-such-fleet",
             hint="begin with: juno-snap fleet plan FILE",
         )
@@ -217,9 +224,14 @@ class FleetFailedError(FlowError):
         done = [line.result for line in report.lines if line.result]
         failed = sum(not each.is_good for each in done)
         left = len(report.lines) - len(done)
+        count = len(report.lines)
         rest = f", {left} were not begun" if left else ""
+        said = f"{failed} of {count} modules failed{rest}"
+        if report.state == "stopped":
+            rest = f"; {failed} failed" if failed else ""
+            said = f"it was stopped with {left} of {count} modules left{rest}"
         super().__init__(
-            f"{failed} of {len(report.lines)} modules failed{rest}",
+            said,
             flow=report.run.flow,
             step=WORK,
             run=report.run.id,
@@ -227,6 +239,6 @@ class FleetFailedError(FlowError):
             + (
                 "then go on with the others: juno-snap fleet resume FILE"
                 if left
-                else "the same command again tries those that failed"
+                else MORE[report.kind]
             ),
         )

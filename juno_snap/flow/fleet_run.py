@@ -108,6 +108,20 @@ def latest_of(space: FlowSpace, flow: str) -> Mapping[str, str]:
     return latest
 
 
+def ended_of(space: FlowSpace, fleet: Fleet) -> dict[str, MemberResult]:
+    """What came of modules in the unfinished run that ``fleet`` would go on with, by their ids."""
+    if space.is_empty:
+        return {}
+    with space.open() as store:
+        run = next(iter(store.runs(fleet.flow)), None)
+        if run is None or run.state not in UNFINISHED:
+            return {}
+        (first,) = store.units(run.id, LIST, limit=1)
+        if json.loads(first.message).get("digest") != fleet.digest():
+            return {}
+        return dict(results_of(store, run.id))
+
+
 def _refusal(fleet: Fleet, error: PreconditionError) -> PreconditionError:
     again = AGAIN[fleet.kind]
     match error.code:
@@ -124,7 +138,7 @@ def _refusal(fleet: Fleet, error: PreconditionError) -> PreconditionError:
                 f"the last {fleet.kind} of fleet {fleet.name!r} has stopped after too many "
                 "failures",
                 code="fleet-stopped",
-                hint="go on with the others: juno-snap fleet resume; or begin anew: "
+                hint="go on with the others: juno-snap fleet resume FILE; or begin anew: "
                 f"juno-snap fleet {again}",
             )
         case _:

@@ -98,7 +98,10 @@ def _declared(path: Path) -> Flow:
         raise ConfigError(
             f"{path}: {key}: {first['msg']}", source=str(path), key=key, hint=_hint(error)
         ) from error
-    flow = Flow(file.flow.name)
+    try:
+        flow = Flow(file.flow.name)
+    except InputError as error:
+        raise _wrong(path, "flow.name", error.message, error.hint) from error
     modules: dict[Path, ModuleType] = {}
     for table in file.steps:
         key = f"steps.{table.id}"
@@ -146,7 +149,7 @@ def _function(path: Path, key: str, text: str, modules: dict[Path, ModuleType]) 
 def _imported(path: Path, key: str, name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         why = f"{name!r} cannot be imported: {type(error).__name__}: {error}"
         raise _wrong(path, key, why, "it must be installed, or found through PYTHONPATH") from error
 

@@ -210,12 +210,13 @@ class FlowSpace:
             if not self.is_running(flow):
                 return True
             store.ask_to_stop(flow)
-        looks = max(1, round(timeout_seconds / STOP_LOOK_SECONDS))
-        for _ in range(looks):
-            if not self.is_running(flow):
-                return True
+        left_seconds = timeout_seconds
+        while self.is_running(flow):
+            if left_seconds <= 0:
+                return False
             await self.clock.sleep(STOP_LOOK_SECONDS)
-        return not self.is_running(flow)
+            left_seconds -= STOP_LOOK_SECONDS
+        return True
 
     @contextlib.contextmanager
     def _editing(self, flow: str) -> "Iterator[tuple[FlowStore, Editor]]":

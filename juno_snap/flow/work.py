@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import traceback
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -130,8 +131,11 @@ class UnitWork:
             raise
         except (FlowError, TakenOverError):
             raise
-        except Exception as error:
-            raise self._failed(self._described(error)) from error
+        except Exception as error:  # noqa: BLE001 - code of others: whatever it raises
+            failed, cause = self._failed(self._described(error)), self._shown(error)
+        else:
+            return
+        raise failed from cause
 
     async def _attempt(self) -> None:
         scene, step = self._scene, self._step
@@ -207,4 +211,10 @@ class UnitWork:
 
     def _described(self, error: BaseException) -> str:
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        said = said.encode(errors="backslashreplace").decode()  # the name of a file may be no text
         return self._scene.redacted(said)[:ERROR_CHARACTERS]
+
+    def _shown(self, error: Exception) -> Exception | None:
+        """``error``, unless a secret would be seen by whoever looks at it or what is behind it."""
+        told = "".join(traceback.format_exception(error))
+        return error if self._scene.redacted(told) == told else None

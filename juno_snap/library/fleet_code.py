@@ -24,6 +24,7 @@ from juno_snap.pipeline.releases.route import (
 )
 from juno_snap.pipeline.wasm_file import WasmFile, read_wasm_file
 from juno_snap.pipeline.workspace import Workspace
+from juno_snap.settings.sources import absolute
 
 LATEST: Final = "latest"
 
@@ -143,7 +144,7 @@ class Codes:
         return (f"modules.{number}", own) if own.says_code else ("upgrade", self._file.upgrade)
 
     def _read(self, place: str, said: str) -> WasmFile:
-        path = self._path.absolute().parent / said
+        path = absolute(said, self._path.absolute().parent)
         if path not in self._files:
             try:
                 self._files[path] = read_wasm_file(path)

@@ -1,6 +1,8 @@
 """From a fleet file to modules, requests and code, as the configuration knows them."""
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from itertools import starmap
 from pathlib import Path
 from typing import Final, Protocol, final
@@ -16,7 +18,7 @@ from juno_snap.events import Observer, ignore_events
 from juno_snap.flow.fleet import Fleet, FleetKind, Member, MemberResult, flow_name, wave_sizes
 from juno_snap.flow.fleet_file import FleetFile, ModuleTable, fleet_mistake
 from juno_snap.flow.fleet_report import FleetReport, read_report
-from juno_snap.flow.fleet_run import latest_of
+from juno_snap.flow.fleet_run import ended_of, latest_of
 from juno_snap.flow.fleet_work import (
     back_up_member,
     plan_member_rollback,
@@ -43,6 +45,10 @@ from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.upgrade import prepare_upgrade
 from juno_snap.pipeline.workspace import Workspace
 from juno_snap.settings.model import Role, Settings
+from juno_snap.settings.sources import absolute
+
+PLANNED: Final = ".planned"
+"""In place of the name that a copy gets from its run; it is never made."""
 
 INTERFACE_SECTION: Final = "icp:public candid:service"
 
@@ -76,6 +82,7 @@ class FleetWork:
         self._file = file
         self._modules = modules
         self._codes = Codes(path, file)
+        self._ended: dict[str, MemberResult] = {}
 
     @property
     def space(self) -> FlowSpace:
@@ -104,7 +111,9 @@ class FleetWork:
             latest = {} if is_anew else latest_of(self.space, flow)
             source = releases_of(self._settings)
             self._codes.releases = await open_releases(source, latest, observer)
-        return await self._fleet(kind)
+        fleet = await self._fleet(kind)
+        self._ended = {} if is_anew else ended_of(self.space, fleet)
+        return fleet
 
     def _fleet_back(self) -> Fleet:
         """The modules of the last wave of the last upgrade, to go back on it."""
@@ -197,11 +206,13 @@ class FleetWork:
             raise fleet_mistake(self._path, "modules", error.message) from error
 
     async def plan(self, member: Member) -> tuple[Json, Outline | None]:
-        """A module's own plan.
+        """A module's own plan; of one that the run which goes on has ended, what came of it.
 
         Raises:
             JunoSnapError: Nothing would be done with it.
         """
+        if (ended := self._ended.get(str(member.module))) is not None:
+            return {"ended": ended.outcome}, None
         if member.refusal is not None:
             raise member.refusal
         workspace = self._modules.workspace(self._modules.choice_of(member.module))
@@ -213,9 +224,12 @@ class FleetWork:
             route = self._codes.route_of(member.module)
             document = _inner(prepared.plan.to_json()) | (route.to_json() if route else {})
             return document, prepared.plan.outline
-        planned = await plan_backup(workspace, member.module, BackupRequest())
+        folder = self._backups / str(member.module)
+        request = BackupRequest(directory=folder / PLANNED)
+        planned = await plan_backup(workspace, member.module, request)
         taking = planned.taking
-        return _inner(planned.to_json()), taking.plan.outline if taking else None
+        document = _inner(planned.to_json()) | {"path": str(folder)}
+        return document, taking.plan.outline if taking else None
 
     async def work(self, member: Member, run: RunRecord, observer: Observer) -> MemberResult:
         """What a run does with a module."""
@@ -247,7 +261,7 @@ class FleetWork:
         said = self._file.backup.directory
         if said is None:
             return self._settings.state_directory / BACKUPS_FOLDER
-        return self._path.absolute().parent / said
+        return absolute(said, self._path.absolute().parent)
 
     async def _members(self, kind: FleetKind) -> list[Member]:
         """Each of them; as many at once as the fleet allows ask which release is for them."""
@@ -270,6 +284,14 @@ class FleetWork:
             if isinstance(each, BaseException):
                 raise each
         return [each for each in found if isinstance(each, Member)]
+
+    @contextlib.contextmanager
+    def _naming(self, key: str) -> Iterator[None]:
+        """What cannot be in here is a mistake under this key of the file."""
+        try:
+            yield
+        except InputError as error:
+            raise fleet_mistake(self._path, key, error.message, error.hint) from error
 
     def _mistake(self, number: int, error: InputError) -> ConfigError:
         return fleet_mistake(self._path, f"modules.{number}", error.message, error.hint)
@@ -296,13 +318,16 @@ class FleetWork:
         modules = self._modules
         mission_control = await modules.named(named)
         segments = await list_segments(modules.workspace().client.agent, mission_control.id)
-        if not segments:
-            raise InputError(f"mission control {mission_control.label} looks after no module")
-        ours = ((each, modules.choice_of(each.id)) for each in segments)
+        ours = [
+            (each, modules.choice_of(each.id)) for each in segments if role in {None, each.role}
+        ]
+        if not ours:
+            raise InputError(
+                f"mission control {mission_control.label} looks after no {role or 'module'}"
+            )
         return [
             ModuleChoice(id=each.id, name=known.name or each.name, role=each.role)
             for each, known in ours
-            if role in {None, each.role}
         ]
 
     async def _member(self, number: int, choice: ModuleChoice) -> Member:
@@ -323,15 +348,17 @@ class FleetWork:
     def _request(self, number: int, choice: ModuleChoice, code: Code) -> UpgradeRequest:
         settings, said, table = self._settings, self._file.upgrade, self._file.modules[number]
         route = code.route
-        checks = [
-            *checks_for(settings, choice.id),
-            *map(parse_check, (*said.checks, *table.checks)),
-        ]
-        arg = table.arg if table.arg is not None else said.arg
+        own, checks = f"modules.{number}", list(checks_for(settings, choice.id))
+        for key, texts in ("upgrade", said.checks), (own, table.checks):
+            with self._naming(f"{key}.checks"):
+                checks += map(parse_check, texts)
+        arg, arg_key = (said.arg, "upgrade") if table.arg is None else (table.arg, own)
         section = code.wasm.custom_sections.get(INTERFACE_SECTION) if code.wasm else None
+        with self._naming(f"{arg_key}.arg"):
+            argument = None if arg is None else init_argument(arg, section)
         return UpgradeRequest(
             snapshots=FreeSlot() if said.keep is None else KeepNewest(count=said.keep),
-            arg=None if arg is None else init_argument(arg, section),
+            arg=argument,
             found_stopped=said.found_stopped,
             juno=Terms(
                 role=route.role if route else choice.role,

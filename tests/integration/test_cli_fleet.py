@@ -73,6 +73,7 @@ def test_a_fleet_is_upgraded_wave_by_wave(cli, cli_log, shops):
     assert order[0] == shops[0]
     status = ask("fleet", "status", file)["fleet"]
     assert status == report
+    assert ask("fleet", "plan", file)["plan"]["cycles"] == "0"
     again = ask("fleet", "apply", file)["fleet"]
     assert again["outcomes"] == {"unchanged": 5}
     assert refuse("fleet", "resume", file).code == NOT_FOUND
@@ -97,6 +98,12 @@ def test_a_bad_release_stops_after_as_many_failures_and_those_go_back(cli, cli_l
     back = refuse("fleet", "resume", file, "--roll-back-wave", "--yes")
     assert (back.code, back.error["code"]) == (NOT_FOUND, "nothing-to-roll-back")
     # A person has seen it and goes on: the failures are counted anew.
+    planned = ask("fleet", "resume", file, "--dry-run")["plan"]
+    assert [each.get("ended") for each in planned["modules"]] == ["rolled-back"] * 2 + [None] * 3
+    assert [each["cycles_spent"] == "0" for each in planned["modules"]] == [True] * 2 + [False] * 3
+    assert "rolled-back already" in juno_snap("fleet", "plan", file).out
+    anew = ask("fleet", "apply", file, "--dry-run", "--new")["plan"]
+    assert not any("ended" in each for each in anew["modules"])
     resumed = juno_snap("fleet", "resume", file, "--json").document["fleet"]
     assert resumed["outcomes"] == {"rolled-back": 4, "pending": 1}
     # The mended file is another run.
@@ -205,8 +212,13 @@ def test_a_fleet_is_backed_up_and_no_snapshot_stays(cli, shops):
     )
     plan = ask("fleet", "backup", file, "--dry-run")["plan"]
     assert (plan["kind"], plan["refused"], len(plan["modules"])) == ("backup", 0, 5)
+    assert [each["path"] for each in plan["modules"]] == [str(cli / "copies" / m) for m in shops]
+    assert not list(cli.rglob("backups"))
     report = ask("fleet", "backup", file)["fleet"]
     assert report["outcomes"] == {"backed-up": 5}
+    none = refuse("fleet", "status", file, "--kind", "upgrade")
+    assert (none.code, none.error["code"]) == (NOT_FOUND, "no-such-fleet")
+    assert "no upgrade of fleet 'shops'" in none.error["message"]
     listed = ask("backup", "list", cli / "copies")["backups"]
     assert {each["module"] for each in listed} == set(shops)
     for each in report["modules"]:
@@ -220,11 +232,14 @@ def test_a_backup_that_fails_holds_up_no_other(cli, shops):
     file = write_fleet(cli, names(shops), head="concurrency = 1", backup='directory = "copies"')
     (cli / "copies").mkdir()
     (cli / "copies" / shops[0]).write_text("in the way", encoding="utf-8")
+    plan = ask("fleet", "plan", file, "--kind", "backup")["plan"]
+    assert [each["ok"] for each in plan["modules"]] == [False, True, True, True, True]
     ran = juno_snap("fleet", "backup", file, "--json")
     report = ran.document["fleet"]
     assert (ran.code, report["state"]) == (FAILED, "done")
     assert report["outcomes"] == {"failed": 1, "backed-up": 4}
     assert report["modules"][0]["error"]["message"]
+    assert "fleet backup FILE begins another backup" in ran.error["hint"]
     (cli / "copies" / shops[0]).unlink()
     assert ask("fleet", "backup", file)["fleet"]["outcomes"] == {"backed-up": 5}
 
@@ -239,6 +254,8 @@ def test_a_module_that_cannot_be_upgraded_is_refused_and_the_others_are_not(cli,
     (refused,) = [each for each in ran.document["fleet"]["modules"] if each["name"] == "m3"]
     assert (refused["outcome"], refused["operation"]) == ("refused", None)
     assert refused["error"]["message"]
+    assert refuse("fleet", "resume", file).code == NOT_FOUND
+    assert "fleet apply FILE tries" in ran.error["hint"]
     mended = write_fleet(cli, names(shops), upgrade=f'{V2}\nfound_stopped = "start"')
     report = ask("fleet", "apply", mended)["fleet"]
     assert report["outcomes"] == {"unchanged": 4, "upgraded": 1}
@@ -260,7 +277,15 @@ def test_a_module_that_cannot_be_upgraded_is_refused_and_the_others_are_not(cli,
         ("[fleet]\nname='a'\n[upgrade]\nsrc='no.wasm'\n[[modules]]\nmodule='m1'", "upgrade.src"),
         (
             f"[fleet]\nname='a'\n[upgrade]\n{V2}\nchecks = ['?']\n[[modules]]\nmodule='m1'",
-            "modules.0",
+            "upgrade.checks",
+        ),
+        (
+            f"[fleet]\nname='a'\n[upgrade]\n{V2}\n[[modules]]\nmodule='m1'\nchecks = ['?']",
+            "modules.0.checks",
+        ),
+        (
+            f"[fleet]\nname='a'\n[upgrade]\n{V2}\narg = '(1'\n[[modules]]\nmodule='m1'",
+            "upgrade.arg",
         ),
         (
             f"[fleet]\nname='a'\n[upgrade]\n{V2}\n" + "[[modules]]\nmodule='m1'\n" * 2,
@@ -276,6 +301,20 @@ def test_a_mistake_in_the_file_is_named_with_its_key(cli, shops, text, key):
         assert (ran.code, ran.error["key"]) == (CONFIGURATION, key)
         assert str(file) in ran.error["message"]
         assert ran.error["hint"]
+
+
+def test_a_path_in_the_file_may_begin_at_home(cli, shops, monkeypatch):
+    home = cli / "home"
+    home.mkdir()
+    (cli / "document_store_v2.wasm").rename(home / "new.wasm")
+    monkeypatch.setenv("HOME", str(home))
+    said = {"upgrade": 'src = "~/new.wasm"', "backup": 'directory = "~/copies"'}
+    file = write_fleet(cli, ["m1"], **said)
+    assert ask("fleet", "plan", file)["plan"]["refused"] == 0
+    (planned,) = ask("fleet", "plan", file, "--kind", "backup")["plan"]["modules"]
+    assert planned["path"] == str(home / "copies" / shops[0])
+    file = write_fleet(cli, ["m1"], upgrade='src = "~nobody-here/new.wasm"')
+    assert refuse("fleet", "plan", file).error["key"] == "upgrade.src"
 
 
 def test_no_toml_and_no_file_are_told_apart(cli):

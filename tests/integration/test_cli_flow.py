@@ -138,6 +138,7 @@ def test_where_no_flow_was_run_nothing_is_made(state, words):
         ("[flow]\nname = 'f'\n", "steps"),
         ("[flow]\nname = 'f'\nsteps = 1\n[[steps]]\nid = 'a'\n", "flow.steps"),
         ("flow = ", "no TOML"),
+        ("[flow]\nname = 'a b'\n[[steps]]\nid = 'a'\nfunction = 'json:dumps'\n", "flow.name"),
         (STEP + "'nowhere.py:f'\n", "nowhere.py"),
         (STEP + "'nomodule:f'\n", "nomodule"),
         (STEP + "'json:nothing'\n", "nothing"),
@@ -153,11 +154,21 @@ def test_a_mistake_in_a_declaration_names_the_file_and_the_place(state, text, sa
 
 
 @pytest.mark.parametrize("breaking", ["raise OSError('this')", "raise SystemExit('this')", "this"])
-def test_a_file_that_breaks_is_told_of(state, breaking):
+def test_a_file_that_breaks_is_told_of(state, breaking, monkeypatch):
     source = write_flow(state, "breaks", breaking)
-    ran = refuse("flow", "run", source)
-    assert ran.code == CONFIGURATION
-    assert "this" in ran.error["message"]
+    (state / "declared.toml").write_text(f"{STEP}'breaks:flow'\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(state)
+    for said in (source, state / "declared.toml"):
+        ran = refuse("flow", "run", said)
+        assert ran.code == CONFIGURATION
+        assert "this" in ran.error["message"]
+
+
+def test_what_a_file_prints_is_not_in_the_document(state):
+    loud = write_flow(state, "loud_file", f"print('I was imported')\n{COUNTER}")
+    ran = run_child("flow", "run", loud, "--json")
+    assert ran.document["run"]["outputs"] == [{"iteration": 1}]
+    assert "I was imported" in ran.err
 
 
 def test_steps_of_one_file_share_what_stands_in_it(state):
@@ -207,7 +218,7 @@ def test_two_runs_at_once_are_one_too_many_and_a_killed_one_is_taken_over(state,
     taken_over = start("flow", "resume", "slow", "--json")
     before = len(actions(state))
     until(lambda: len(actions(state)) > before)
-    stopped = ask("flow", "stop", "slow")
+    stopped = ask("flow", "stop", "slow", "--timeout-seconds", "inf")
     assert stopped["was_running"]
     out, _ = taken_over.communicate()
     assert json.loads(out)["run"]["state"] == "stopped"

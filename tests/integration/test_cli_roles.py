@@ -208,6 +208,20 @@ def test_a_module_that_no_command_of_junos_reaches_is_upgraded_by_its_id(cli):
     assert (ran.code, ran.error["code"]) == (5, "role-change")
 
 
+def test_a_mission_control_that_looks_after_none_of_a_role_makes_no_fleet(cli):
+    create(cli, "mission-control", module("mission-control", "0.1.0"))
+    said = '(principal "aaaaa-aa", opt "shop")'
+    ask("module", "call", "set_satellite", said, "--module", "mission-control")
+    (cli / "fleet.toml").write_text(
+        '[fleet]\nname = "all"\n[[modules]]\nmission_control = "mission-control"\n'
+        'role = "orbiter"\n',
+        encoding="utf-8",
+    )
+    ran = refuse("fleet", "backup", cli / "fleet.toml")
+    assert (ran.code, ran.error["key"]) == (10, "modules.0")
+    assert "looks after no orbiter" in ran.error["message"]
+
+
 def test_a_fleet_is_what_a_mission_control_looks_after(cli):
     create(cli, "mission-control", module("mission-control", "0.1.0"))
     create(cli, "satellite", module("satellite", "0.1.0"))

@@ -71,7 +71,7 @@ def backup(common: CommonOptions, change: ChangeOptions, path: File, new: New = 
     """
     session = Session(common)
     if change.dry_run:
-        _plan(session, path, "backup")
+        _plan(session, path, "backup", is_anew=new)
     else:
         _run(session, path, "backup", FleetOptions(is_anew=new))
 
@@ -103,7 +103,7 @@ def resume(
     space = FlowSpace(state=session.state)
     found = "rollback" if roll_back_wave else kind_to_resume(space, name, kind)
     if change.dry_run:
-        _plan(session, path, found)
+        _plan(session, path, found, is_anew=new)
     else:
         _run(session, path, found, FleetOptions(is_anew=new, is_again=True))
 

@@ -86,7 +86,7 @@ def run(
     options = RunOptions(
         message=None if message is None else decode(message), is_anew=new, drops=drop_state
     )
-    flow, origin = load_flow(source)
+    flow, origin = _load(source)
     _run(session, flow, options, origin)
 
 
@@ -114,9 +114,10 @@ def resume(
         raise PreconditionError(
             f"flow {name!r} was run by a program of its own",
             code="no-flow-file",
-            hint="run that program again, with again=True if a step has failed too often",
+            hint="run that program again, with again=True if a step has failed too often; a "
+            "fleet goes on with: juno-snap fleet resume FILE",
         )
-    flow, origin = load_flow(record.source)
+    flow, origin = _load(record.source)
     if flow.name != name:
         raise ConfigError(
             f"{record.source} is flow {flow.name!r} now", source=record.source, key="name"
@@ -161,6 +162,12 @@ def status(common: CommonOptions, name: FlowName) -> None:
     document = _flow_json(record, last, state)
     document["steps"] = [_step_json(step, last, snapshots.get(step)) for step in record.steps]
     session.output.show(document, lambda: _status_told(record, last, state, snapshots))
+
+
+def _load(source: str) -> tuple[Flow, str]:
+    # A file may print when it is imported, as its steps may; standard output has the result.
+    with contextlib.redirect_stdout(sys.stderr):
+        return load_flow(source)
 
 
 def _run(session: Session, flow: Flow, options: RunOptions, origin: str) -> None:

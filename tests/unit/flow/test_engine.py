@@ -215,6 +215,19 @@ async def test_a_step_that_fails_too_often_needs_attention(tmp_path):
     assert (report.state, report.goes_on, len(calls)) == ("done", True, 6)
 
 
+async def test_why_a_step_failed_is_kept_where_it_is_no_text_of_unicode(space):
+    flow = Flow("f")
+
+    @flow.step("a", attempts=AT_ONCE)
+    def open_file(msg, cfg, snapshot):
+        raise ValueError("no table: caf\udce9.csv")
+
+    with pytest.raises(FlowError, match=r"caf\\udce9\.csv") as failed:
+        await run_flow(flow, space)
+    assert isinstance(failed.value.__cause__, ValueError)
+    assert space.state_of("f", first_run(space, "f")) == "needs-attention"
+
+
 async def test_a_new_run_leaves_the_failed_one_behind_and_keeps_the_snapshot(tmp_path):
     space = FlowSpace(state=tmp_path, clock=FakeClock())
     flow, calls = failing(3, emits=[("snapshot", {"seen": 1})])
@@ -381,6 +394,18 @@ async def test_a_durable_emit_is_there_when_it_returns(space):
     assert stored() == ({"a": 1, "b": 2}, 3)
 
 
+async def test_a_thread_of_an_async_step_may_emit_durably(space):
+    flow, seen = Flow("f"), []
+
+    @flow.step("a", attempts=AT_ONCE)
+    async def work(msg, cfg, snapshot, ctx):
+        await asyncio.to_thread(ctx.emit, "snapshot", 7, durable=True)
+        seen.append(value_of(space, "f", "a"))
+
+    await run_flow(flow, space)
+    assert seen == [7]
+
+
 @pytest.mark.proves("B30")
 async def test_all_three_arguments_are_json_and_no_secret_is_told(space):
     flow, told, shown = Flow("f"), [], []
@@ -397,6 +422,7 @@ async def test_all_three_arguments_are_json_and_no_secret_is_told(space):
     assert shown == [["{}", '{"user": "me", "token": "***"}', "{}"]]
     assert "hush" not in f"{told} {failed.value} {failed.value.fields}"
     assert "401 for ***" in failed.value.message
+    assert (failed.value.__cause__, failed.value.__context__) == (None, None)
     with space.open() as store:
         assert "hush" not in str(store.runs("f"))
     assert any(isinstance(each, Notice) for each in told)
@@ -444,6 +470,32 @@ async def test_cancelled_it_keeps_what_was_emitted_and_goes_on_later(space):
     assert space.state_of("f", first_run(space, "f")) == "stopped"
     report = await run_flow(flow, space)
     assert (report.goes_on, report.outputs, calls) == (True, ({"at": 7},), [{}, {"at": 7}])
+
+
+async def test_a_step_that_hides_its_cancellation_gets_no_further_message(space):
+    flow, begun, taken = Flow("f"), asyncio.Event(), []
+
+    @flow.step("a")
+    def two(msg, cfg, snapshot, ctx):
+        ctx.emit("data", 1)
+        ctx.emit("data", 2)
+
+    @flow.step("b")
+    async def hide(msg, cfg, snapshot):
+        taken.append(msg)
+        begun.set()
+        if len(taken) == 1:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+
+    task = asyncio.ensure_future(run_flow(flow, space))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert taken == [1]
+    assert (await run_flow(flow, space)).state == "done"
+    assert taken == [1, 2]
 
 
 def first_run(space, flow):
@@ -528,6 +580,20 @@ async def test_a_plain_step_cannot_end_the_program(space, ending):
 
     with pytest.raises(FlowError, match=type(ending).__name__):
         await run_flow(flow, space)
+
+
+async def test_a_step_in_which_something_else_was_cancelled_has_failed(space):
+    flow = Flow("f")
+
+    @flow.step("a", attempts=AT_ONCE)
+    async def wait_for_another(msg, cfg, snapshot):
+        other = asyncio.ensure_future(asyncio.sleep(60))
+        other.cancel()
+        await other
+
+    with pytest.raises(FlowError, match="CancelledError"):
+        await run_flow(flow, space)
+    assert space.state_of("f", first_run(space, "f")) == "needs-attention"
 
 
 async def test_it_tells_of_steps(space):

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from juno_snap.errors import ConfigError, InputError
-from juno_snap.flow.fleet import Fleet, Member, wave_sizes
+from juno_snap.flow.fleet import Fleet, Member, MemberResult, wave_sizes
 from juno_snap.flow.fleet_file import load_fleet_file
 from juno_snap.flow.fleet_gate import FleetStoppedError, Gate
+from juno_snap.flow.fleet_report import FleetFailedError, FleetReport, MemberLine
+from juno_snap.flow.model import RunRecord
 from juno_snap.ids import Principal
 from juno_snap.pipeline.request import UpgradeRequest
 
@@ -130,3 +132,22 @@ def test_latest_and_the_release_that_was_asked_for_make_a_fleet_another_one():
     assert len({FLEET.digest(), fleet.digest(), other.digest()}) == 3
     refused = replace(asked, refusal=InputError("not now", value="m"))
     assert replace(fleet, members=(refused, *MEMBERS[1:])).digest() == fleet.digest()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        ("upgraded", "it was stopped with 1 of 2 modules left"),
+        ("rolled-back", "it was stopped with 1 of 2 modules left; 1 failed"),
+    ],
+)
+def test_who_has_a_fleet_stopped_is_not_told_that_it_failed(outcome, said):
+    run = RunRecord(
+        id="r", flow="f", state="stopped", began_at_ns=1, ended_at_ns=2, error=None, units={}
+    )
+    results = [MemberResult(outcome=outcome), None]
+    lines = tuple(MemberLine(module=m, name=None, wave=1, result=r) for m, r in enumerate(results))
+    report = FleetReport(name="shops", kind="upgrade", state="stopped", run=run, lines=lines)
+    error = FleetFailedError(report)
+    assert error.message == said
+    assert "fleet resume FILE" in error.hint
