@@ -208,9 +208,7 @@ def _taken_by(
     else:
         workspace.journal.operation(operation)  # says so of one that it does not know
     if operation is None or operation not in taken:
-        unfinished(
-            workspace, module, b""
-        )  # of one that is not finished it is resume that goes back
+        unfinished(workspace, module, b"")  # where one is, it is resume that goes back
         what = f"operation {operation}" if operation else "no upgrade of this module"
         has = "has no snapshot that is there" if operation else "has left a snapshot to go back to"
         raise NotFoundError(f"{what} {has}", code="no-way-back", hint=LIST_HINT)

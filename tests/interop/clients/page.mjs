@@ -12,11 +12,16 @@ import vm from 'node:vm';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-let tab; // {dom, window, document, modules, pending, requests, errors}
+const NEVER = new Promise(() => {});
+
+let tab; // {dom, window, document, modules, isOpen, pending, requests, errors}
 
 async function open(url, kept = {}) {
-  tab?.window.close();
-  const opened = { pending: 0, requests: [], errors: [], modules: new Map() };
+  if (tab) {
+    tab.isOpen = false;
+    tab.window.close();
+  }
+  const opened = { isOpen: true, pending: 0, requests: [], errors: [], modules: new Map() };
   opened.dom = await JSDOM.fromURL(url, {
     runScripts: 'outside-only',
     pretendToBeVisual: true,
@@ -62,6 +67,9 @@ function equip(window, opened, kept) {
       return new Response((await answer.text()) || null, answer); // all of it has come
     } finally {
       opened.pending -= 1;
+      if (!opened.isOpen) {
+        await NEVER; // the scripts of a closed page run no more
+      }
     }
   };
   for (const name of ['error', 'unhandledrejection']) {
