@@ -71,7 +71,7 @@ def plan_upgrade(
     if is_unchanged(seen, request, wasm):
         facts = unchanged_facts(seen, hooks)
         outline = Outline(
-            steps=(OBSERVE,),
+            steps=(OBSERVE, *_checking(request)),
             refusals=juno.refusals,
             asks=(),
             warnings=(),
@@ -128,18 +128,23 @@ def _steps(
         name="verify", text="read the certified module hash", update_calls=0, rounds=0
     )
     yield from planned_restore(seen)
-    if request.checks and decision.runs_after:
+    if decision.runs_after:
+        yield from _checking(request)
+    clears = staging is not None and staging.clear_last
+    if clears or decision.delete_after:
+        texts = ["empty the chunk store"] if clears else []
+        texts += [f"delete snapshot {gone}" for gone in decision.delete_after]
+        yield PlannedStep(name="tidy", text=", ".join(texts), update_calls=len(texts))
+
+
+def _checking(request: UpgradeRequest) -> Iterator[PlannedStep]:
+    if request.checks:
         yield PlannedStep(
             name="check",
             text=f"ask {len(request.checks)} checks, a bad answer again as an update call",
             update_calls=0,
             rounds=0,
         )
-    clears = staging is not None and staging.clear_last
-    if clears or decision.delete_after:
-        texts = ["empty the chunk store"] if clears else []
-        texts += [f"delete snapshot {gone}" for gone in decision.delete_after]
-        yield PlannedStep(name="tidy", text=", ".join(texts), update_calls=len(texts))
 
 
 def _snapshot_text(decision: Decision, request: UpgradeRequest, costs: CostProfile) -> str:

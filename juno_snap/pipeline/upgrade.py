@@ -16,11 +16,12 @@ from juno_snap.pipeline.decide import Decision
 from juno_snap.pipeline.observe import Observation, observe_as_step
 from juno_snap.pipeline.plan import UpgradePlan, plan_upgrade
 from juno_snap.pipeline.program import Before, InstallChange, Program, Save, digest_of
-from juno_snap.pipeline.report import OperationFacts, StepReport, UpgradeReport
+from juno_snap.pipeline.report import StepReport, UpgradeReport
 from juno_snap.pipeline.request import UpgradeRequest
 from juno_snap.pipeline.reset import saved_content, with_configuration
 from juno_snap.pipeline.resume import resume
 from juno_snap.pipeline.sending import Materials
+from juno_snap.pipeline.unchanged import confirm_unchanged
 from juno_snap.pipeline.wasm_file import WasmFile
 from juno_snap.pipeline.workspace import Workspace
 
@@ -123,7 +124,9 @@ async def run_upgrade(
         plan = prepared.plan
         plan.outline.check()
         if plan.is_unchanged:
-            return _unchanged(prepared)
+            return await confirm_unchanged(
+                workspace, prepared.seen, prepared.request, prepared.observed, observer=observer
+            )
         staging = plan.decision.staging
         configuration = saved_content(prepared.seen)
         beginning = Beginning(
@@ -206,23 +209,4 @@ def _digest(module: Principal, request: UpgradeRequest, wasm: WasmFile) -> bytes
             "policy": policy,
             **asked,
         }
-    )
-
-
-def _unchanged(prepared: PreparedUpgrade) -> UpgradeReport:
-    plan, seen = prepared.plan, prepared.seen
-    return UpgradeReport(
-        facts=OperationFacts(
-            operation="",
-            module=plan.module,
-            module_status=seen.status.status,
-            module_hash=seen.module_hash,
-            downtime_ms=0,
-            duration_ms=prepared.observed.duration_ms,
-            steps=(prepared.observed,),
-        ),
-        outcome="unchanged",
-        old_hash=plan.old_hash,
-        new_hash=plan.new_hash,
-        snapshot=None,
     )

@@ -201,6 +201,33 @@ async def test_without_a_snapshot_a_bad_release_stays_and_nothing_promises_a_way
         await prepare_rollback(world.workspace, world.module)
 
 
+async def test_the_same_bad_release_again_changes_nothing_and_does_not_end_well(world):
+    await world.fails(OperationFailedError, V3, checks=(ALL_THERE,), goes_back=False)
+    kept = await world.snapshots()
+    error = await world.fails(OperationFailedError, V3, checks=(ALL_THERE,), goes_back=False)
+    assert (error.report.outcome, error.step, error.runs_old_code) == ("failed", "check", False)
+    assert [dict(check)["ok"] for check in error.report.checks] == [False]
+    assert "juno-snap rollback" in error.hint
+    assert await world.look() == BAD
+    assert await world.snapshots() == kept
+
+
+async def test_the_same_good_release_again_is_unchanged_and_its_checks_are_asked(world):
+    await world.upgrade(checks=(ALL_THERE,))
+    report = await world.upgrade(checks=(ALL_THERE,))
+    assert report.outcome == "unchanged"
+    assert [dict(check)["ok"] for check in report.checks] == [True]
+    assert names_of(report) == ["observe", "check"]
+
+
+async def test_the_same_release_again_that_nobody_can_judge_is_neither_good_nor_bad(world):
+    await world.upgrade()
+    hanging = command_check(("sh", "-c", "exit 75"))
+    error = await world.fails(OperationUnknownError, checks=(hanging,))
+    assert error.report.outcome == "unknown"
+    assert await world.look() == NEW
+
+
 # The safety snapshot cannot be taken
 
 
