@@ -153,7 +153,8 @@ async def test_evidence_is_small_and_names_what_went_wrong():
     evidence = result.evidence()
     assert len(json.dumps(evidence)) < 6_000
     assert (evidence["name"], evidence["point"]) == ("loud", "before-upgrade")
-    assert (evidence["error"], evidence["message"]) == ("hook-failed", "exit code 3: y")
+    assert evidence["error"] == "hook-failed"
+    assert evidence["message"] == "hook loud failed: exit code 3: y"
     quiet = await run_one(shell("true", name="quiet"))
     assert quiet.evidence() == {
         "name": "quiet", "point": "before-upgrade", "duration_ms": quiet.duration_ms

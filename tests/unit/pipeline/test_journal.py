@@ -271,7 +271,11 @@ def test_snapshots_that_are_gone_are_forgotten_and_their_labels_free(journal):
     calls=st.lists(CALLS, max_size=3, unique_by=lambda drawn: drawn.request_id),
     seen=OBJECTS,
     evidence=OBJECTS,
-    notes=st.lists(NOTES, max_size=3, unique_by=(lambda n: n.id, lambda n: n.label or n.id)),
+    notes=st.lists(
+        NOTES,
+        max_size=3,
+        unique_by=(lambda n: n.id, lambda n: n.id if n.label is None else n.label),
+    ),
     report=st.none() | OBJECTS,
     outcome=TEXTS,
     at_ns=TIMES,

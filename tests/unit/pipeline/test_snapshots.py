@@ -70,10 +70,11 @@ def test_oldest_is_the_oldest_that_may_go():
 
 
 def test_what_names_none_is_refused():
-    with pytest.raises(NotFoundError):
-        choose_deleted(listed(), ["ffff"])
+    for which in ("ffff", "nobody-s-label"):
+        with pytest.raises(NotFoundError):
+            choose_deleted(listed(), [which])
     with pytest.raises(InputError):
-        choose_deleted(listed(), ["nobody-s-label"])
+        choose_deleted(listed(), ["neither\x1b"])
 
 
 def test_the_document_says_what_each_is_for():
