@@ -53,7 +53,7 @@ class LocalReplica:
         """The management canister, on behalf of ``identity``."""
         return self.workspace.client
 
-    def create(self, wasm: Path | bytes | None = None, *, arg: str = "()") -> "LocalModule":
+    def create(self, wasm: Path | str | bytes | None = None, *, arg: str = "()") -> "LocalModule":
         """A new module; with ``wasm`` (raw or gzip) it is installed with the Candid text ``arg``.
 
         Raises:
@@ -99,7 +99,7 @@ class LocalModule:
 
     def upgrade(
         self,
-        wasm: Path | bytes,
+        wasm: Path | str | bytes,
         request: UpgradeRequest | None = None,
         *,
         checks: Iterable[str | CheckSpec] = (),

@@ -16,7 +16,7 @@ INTERFACE_SECTION: Final = "icp:public candid:service"
 
 
 async def new_module(
-    workspace: Workspace, wasm: Path | bytes | None, *, arg: str, observer: Observer
+    workspace: Workspace, wasm: Path | str | bytes | None, *, arg: str, observer: Observer
 ) -> Principal:
     """A new module on a network for development, with the code ``wasm`` if there is one.
 
@@ -33,15 +33,15 @@ async def new_module(
     return module
 
 
-def read_code(wasm: Path | bytes) -> WasmFile:
+def read_code(wasm: Path | str | bytes) -> WasmFile:
     """The Wasm in a file, or its content.
 
     Raises:
         NotFoundError: There is no such file.
         InputError: It is no Wasm module.
     """
-    if isinstance(wasm, Path):
-        return read_wasm_file(wasm)
+    if isinstance(wasm, str | Path):
+        return read_wasm_file(Path(wasm))
     return check_wasm(wasm, name="the given module")
 
 

@@ -213,7 +213,7 @@ class Module:
 
     async def plan_upgrade(
         self,
-        wasm: Path | bytes,
+        wasm: Path | str | bytes,
         request: UpgradeRequest | None = None,
         *,
         checks: Iterable[str | CheckSpec] = (),
@@ -229,7 +229,7 @@ class Module:
 
     async def rehearse(
         self,
-        wasm: Path | bytes,
+        wasm: Path | str | bytes,
         request: UpgradeRequest | None = None,
         *,
         checks: Iterable[str | CheckSpec] = (),
@@ -279,7 +279,7 @@ class Module:
 
     async def upgrade(
         self,
-        wasm: Path | bytes,
+        wasm: Path | str | bytes,
         request: UpgradeRequest | None = None,
         *,
         checks: Iterable[str | CheckSpec] = (),
@@ -340,7 +340,7 @@ class Module:
 
     async def _prepare(
         self,
-        wasm: Path | bytes,
+        wasm: Path | str | bytes,
         request: UpgradeRequest | None,
         checks: Iterable[str | CheckSpec],
         arg: str | bytes | None,

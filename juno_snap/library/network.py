@@ -137,7 +137,9 @@ class Network:
         """The modules that a fleet file names; it is read when something is done with them."""
         return Fleet(path=path, modules=_NetworkModules(self), on_event=self.on_event)
 
-    async def create_module(self, wasm: Path | bytes | None = None, *, arg: str = "()") -> Module:
+    async def create_module(
+        self, wasm: Path | str | bytes | None = None, *, arg: str = "()"
+    ) -> Module:
         """A new module with the code ``wasm``, on a network for development.
 
         ``arg`` is Candid text. The identity of this connection controls it.

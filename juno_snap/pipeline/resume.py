@@ -61,8 +61,9 @@ async def resume(
         try:
             chain = await _take_up(workspace, program, log)
         except NotFoundError as error:
-            raise NotFoundError(
-                error.message,
+            # Not what is said where nothing is unfinished, which scripts take for well.
+            raise PreconditionError(
+                f"operation {begun.id} is not finished, but {error.message}",
                 code=error.code,
                 hint="check the network; if the module was deleted, close its operation: "
                 f"juno-snap resume {begun.id} --abandon",

@@ -21,7 +21,7 @@ from typing import Final, TypeVar, final
 from pydantic import BaseModel, ValidationError
 
 from juno_snap.errors import PreconditionError
-from juno_snap.files import PRIVATE_DIR_MODE, lock_file, write_private
+from juno_snap.files import PRIVATE_DIR_MODE, PRIVATE_MODE, lock_file, write_private
 from juno_snap.replica.instrument import InvalidWasmError
 from juno_snap.replica.runtime import Engine
 from juno_snap.replica.state import SubnetState
@@ -119,10 +119,10 @@ def open_storage(directory: Path) -> Iterator[Storage]:
 
     Raises:
         LockedError: Another replica has it.
-        PreconditionError: It is of a newer version, damaged, or another program's folder.
+        PreconditionError: It is of a newer version, damaged, or another program's folder, or
+            cannot be written.
     """
-    directory.mkdir(mode=PRIVATE_DIR_MODE, parents=True, exist_ok=True)
-    _check_ours(directory)
+    _make_ready(directory)
     with lock_file(directory / LOCK_FILE, purpose=f"the replica in {directory}"):
         _check_format(directory)
         yield Storage(directory)
@@ -135,6 +135,19 @@ def is_replica_directory(directory: Path) -> bool:
     except (OSError, ValidationError):
         return False
     return document.kind == KIND
+
+
+def _make_ready(directory: Path) -> None:
+    try:
+        directory.mkdir(mode=PRIVATE_DIR_MODE, parents=True, exist_ok=True)
+        _check_ours(directory)
+        (directory / LOCK_FILE).touch(mode=PRIVATE_MODE)
+    except OSError as error:
+        raise PreconditionError(
+            f"no replica can keep its state in {directory}: {error.strerror or error}",
+            code="replica-directory",
+            hint="make it writable for this user, or name another one with --dir",
+        ) from error
 
 
 def _check_ours(directory: Path) -> None:

@@ -294,7 +294,7 @@ def test_an_upgrade_of_a_module_that_was_deleted_meanwhile_can_be_closed(slow):
     ask("module", "stop", "--module", "docs")
     ask("module", "delete", "--module", "docs", "--yes")
     ran = refuse("resume")
-    assert (ran.code, ran.error["code"]) == (4, "module-not-found")
+    assert (ran.code, ran.error["code"]) == (5, "module-not-found")
     assert f"juno-snap resume {operation} --abandon" in ran.error["hint"]
     assert ask("resume", operation, "--abandon")["module"] == module
     assert refuse("resume").error["code"] == "nothing-to-resume"
@@ -431,8 +431,9 @@ def test_a_state_directory_that_cannot_be_written_is_named_by_whatever_writes_th
         assert "/proc/nowhere" in ran.error["message"]
     backed_up = refuse("backup", "create", "--module", module, *signed)
     assert (backed_up.code, backed_up.error["code"]) == (14, "backup-not-writable")
-    started = refuse("replica", "start", *state)
-    assert (started.code, started.error["code"]) == (5, "replica-directory")
+    for how in ("start", "run"):
+        started = refuse("replica", how, *state)
+        assert (started.code, started.error["code"]) == (5, "replica-directory")
 
 
 def test_a_module_that_is_gone_back_on_while_it_is_stopped_is_planned_to_run(store):

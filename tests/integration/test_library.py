@@ -57,7 +57,7 @@ async def test_an_upgrade_tells_its_steps_and_returns_a_typed_report(connect, tm
     async with connect() as network:
         module = await store_with_a_document(network)
         report = await module.upgrade(
-            tmp_path / "v2.wasm", checks=['version() == "0.2.0"'], on_event=told.append
+            str(tmp_path / "v2.wasm"), checks=['version() == "0.2.0"'], on_event=told.append
         )
         assert isinstance(report, juno_snap.UpgradeReport)
         assert report.outcome == "upgraded"
