@@ -58,7 +58,7 @@ async def test_a_label_names_a_snapshot_from_then_on(workspace):
     assert (shown["label"], shown["made_by"]) == ("before-2.0", "unknown")
     again = await label_snapshot(workspace, module, "before-2.0", "older")
     assert again.snapshot.id == first
-    with pytest.raises(InputError):
+    with pytest.raises(NotFoundError):
         await show_snapshot(workspace, module, "before-2.0")
 
 
