@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import final
+from typing import final, get_args
 
+from juno_snap.errors import InputError
 from juno_snap.events import Observer, ignore_events
 from juno_snap.flow.fleet import FleetKind
 from juno_snap.flow.fleet_file import load_fleet_file
@@ -29,6 +30,7 @@ class Fleet:
     is called again, or ``resume``: what is done is not done again. On cancellation what is under
     way ends in order. All methods may raise
 
+        InputError: There is no such kind of run.
         NotFoundError: There is no such file, or a module that it names does not exist.
         ConfigError: Something in the file can never work; names the file and the key.
         TransportError, TrustError: No usable answer, or one that does not hold.
@@ -53,6 +55,7 @@ class Fleet:
         ``kind`` says of what: ``upgrade``, ``backup``, or ``rollback`` of the last wave. A module
         that would be refused has ``refusals``, and ``refused`` counts them.
         """
+        _check_kind(kind)
         work = self._work()
         fleet = await work.fleet(kind, observer=self.on_event)
         return await plan_fleet(fleet, work.plan, observer=self.on_event)
@@ -76,6 +79,7 @@ class Fleet:
 
         ``kind`` says with which, where there are two.
         """
+        _check_kind(kind)
         found = kind_to_resume(self._space, load_fleet_file(self.path).fleet.name, kind)
         return await self._run(found, FleetOptions(is_again=True), on_event)
 
@@ -90,6 +94,7 @@ class Fleet:
 
     def status(self, kind: FleetKind | None = None) -> FleetReport:
         """What came of each module in the last run, or how far it has come."""
+        _check_kind(kind)
         return newest_report(self._space, load_fleet_file(self.path).fleet.name, kind)
 
     @property
@@ -110,3 +115,13 @@ class Fleet:
         if not report.is_good:
             raise FleetFailedError(report)
         return report
+
+
+def _check_kind(kind: FleetKind | None) -> None:
+    """A program that nobody has type-checked may say anything; it must not become a backup."""
+    if kind is not None and kind not in get_args(FleetKind):
+        raise InputError(
+            f"a fleet has no {kind!r}",
+            value=str(kind),
+            hint=f"say one of {', '.join(get_args(FleetKind))}",
+        )

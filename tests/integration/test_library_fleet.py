@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 import juno_snap
-from juno_snap.errors import ConfigError, IdentityError, NotFoundError, PreconditionError
+from juno_snap.errors import (
+    ConfigError,
+    IdentityError,
+    InputError,
+    NotFoundError,
+    PreconditionError,
+)
 from juno_snap.events import ItemsDone, Notice
 from tests.integration.library_world import (
     V2,
@@ -141,6 +147,15 @@ async def test_a_fleet_names_modules_as_the_configuration_does(connect, tmp_path
         assert caught.value.code == "no-target"
         with pytest.raises(NotFoundError):
             await network.fleet(tmp_path / "absent.toml").apply()
+
+
+async def test_a_kind_of_run_that_there_is_not_is_refused_and_named(connect, tmp_path):
+    async with connect() as network:
+        fleet = network.fleet(fleet_file(tmp_path, [await store_with_a_document(network)]))
+        for said in (fleet.plan, fleet.resume, fleet.status):
+            with pytest.raises(InputError, match="nonsense") as caught:
+                await said("nonsense")
+            assert caught.value.value == "nonsense"
 
 
 async def test_nobody_works_on_a_fleet_of_mainnet_anonymously(state, tmp_path):
