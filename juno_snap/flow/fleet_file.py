@@ -13,6 +13,7 @@ pause_seconds = 60
 
 [upgrade]
 src = "app.wasm"           # beside this file; or version = "0.1.3", or latest = true
+sha256 = "HEX"             # of this code; a module that says its own code says its own
 checks = ['version() == "2.0.0"']
 
 [backup]
@@ -86,6 +87,8 @@ class CodeTable(_Table):
     src: str | None = None
     version: str | None = Field(default=None, pattern=VERSION_PATTERN)
     latest: bool = False
+    sha256: str | None = Field(default=None, pattern="^[0-9a-fA-F]{64}$")
+    """Of the code that is said beside it, and of no other."""
     allow: tuple[Allowed, ...] = Field(default=(), strict=False)
     """Guards that are lifted, as by ``upgrade --allow-...`` and ``--unverified-release``."""
 
@@ -98,13 +101,14 @@ class CodeTable(_Table):
     def _one_code(self) -> Self:
         if [self.src is not None, self.version is not None, self.latest].count(True) > 1:
             raise ValueError("say one of src, version and latest")
+        if self.sha256 is not None and not self.says_code:
+            raise ValueError("sha256 goes with src, version or latest in the same table")
         return self
 
 
 class UpgradeTable(CodeTable):
     """The new code, and what must hold on it."""
 
-    sha256: str | None = Field(default=None, pattern="^[0-9a-fA-F]{64}$")
     arg: str | None = None
     """Candid text."""
     checks: tuple[str, ...] = Field(default=(), strict=False)
@@ -130,7 +134,8 @@ class BackupTable(_Table):
 class ModuleTable(CodeTable):
     """One module, all of a role, or all that a mission control looks after.
 
-    Code that is said here takes the place of that of ``[upgrade]``; what is allowed is added.
+    Code that is said here takes the place of that of ``[upgrade]``, and of its ``sha256``; what is
+    allowed is added.
     """
 
     module: str | None = None

@@ -57,8 +57,10 @@ class Releases:
     until_latest: Catalogue
     """The same up to what ``latest`` means in a run, which is decided once, however long it is."""
     observer: Observer = field(repr=False)
-    brought: dict[tuple[Role, Version, bool], Brought] = field(default_factory=dict, repr=False)
-    """Each file once; by whether it may be unverified."""
+    brought: dict[tuple[Role, Version, bytes | None, bool], Brought] = field(
+        default_factory=dict, repr=False
+    )
+    """Each file once; by the hash that it must have, and whether it may be unverified."""
 
     @property
     def latest(self) -> Mapping[str, str]:
@@ -138,6 +140,11 @@ class Codes:
         """The guards that are lifted for the modules of an entry."""
         return frozenset((*self._file.upgrade.allow, *self._file.modules[number].allow))
 
+    def sha256_of(self, number: int) -> bytes | None:
+        """The hash that the code of an entry must have, where one is said beside it."""
+        said = self._asked(number)[1].sha256
+        return None if said is None else bytes.fromhex(said)
+
     def _asked(self, number: int) -> tuple[str, CodeTable]:
         """Where it is said what the modules of an entry get."""
         own = self._file.modules[number]
@@ -168,26 +175,30 @@ class Codes:
             ReleaseChoice(version=version),
             may_skip="skip" in allowed,
         )
-        key = (route.role, route.wanted, UNVERIFIED in allowed)
+        pinned, is_open = self.sha256_of(number), UNVERIFIED in allowed
+        key = (route.role, route.wanted, pinned, is_open)
         if key not in releases.brought:
-            bringing = self._bring(
-                releases, catalogue, route, may_be_unverified=UNVERIFIED in allowed
-            )
+            bringing = _bring(releases, catalogue, route, pinned=pinned, may_be_unverified=is_open)
             releases.brought[key] = asyncio.ensure_future(bringing)
         candidate = await releases.brought[key]
         self._routes[choice.id] = route
         return Code(wasm=candidate.wasm, release=asked, route=route)
 
-    async def _bring(
-        self, releases: Releases, catalogue: Catalogue, route: Route, *, may_be_unverified: bool
-    ) -> Candidate:
-        said = self._file.upgrade.sha256
-        (candidate,) = await obtain_candidates(
-            releases.source,
-            catalogue,
-            route,
-            may_be_unverified=may_be_unverified,
-            pinned=None if said is None else bytes.fromhex(said),
-            observer=releases.observer,
-        )
-        return candidate
+
+async def _bring(
+    releases: Releases,
+    catalogue: Catalogue,
+    route: Route,
+    *,
+    pinned: bytes | None,
+    may_be_unverified: bool,
+) -> Candidate:
+    (candidate,) = await obtain_candidates(
+        releases.source,
+        catalogue,
+        route,
+        may_be_unverified=may_be_unverified,
+        pinned=pinned,
+        observer=releases.observer,
+    )
+    return candidate

@@ -366,7 +366,7 @@ class FleetWork:
                 published=route.published if route else None,
                 lifted=guards_in(self._codes.allowed(number)),
             ),
-            sha256=None if said.sha256 is None else bytes.fromhex(said.sha256),
+            sha256=self._codes.sha256_of(number),
             checks=tuple(dict.fromkeys(checks)),
             stop_timeout_seconds=said.stop_timeout_seconds or settings.stop_timeout_seconds,
             health_timeout_seconds=said.health_timeout_seconds or settings.health_timeout_seconds,

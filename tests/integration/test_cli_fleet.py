@@ -1,9 +1,11 @@
 """``juno-snap fleet`` on the replica of the command line."""
 
+import hashlib
 import json
 
 import pytest
 
+from juno_snap.replica.samples import sample
 from tests.integration.backup_world import log_length
 from tests.integration.cli_world import ask, documents, juno_snap, refuse, write_sample
 from tests.integration.fleet_world import done_to, make_modules, outcomes, write_fleet
@@ -259,6 +261,22 @@ def test_a_module_that_cannot_be_upgraded_is_refused_and_the_others_are_not(cli,
     mended = write_fleet(cli, names(shops), upgrade=f'{V2}\nfound_stopped = "start"')
     report = ask("fleet", "apply", mended)["fleet"]
     assert report["outcomes"] == {"unchanged": 4, "upgraded": 1}
+
+
+def test_a_hash_holds_for_the_code_that_it_stands_beside(cli, shops):
+    write_sample(cli, "document_store_v3")
+    old, new = (hashlib.sha256(sample(f"document_store_v{n}")).hexdigest() for n in (2, 3))
+    own = 'src = "document_store_v3.wasm"\n'
+    extra = {
+        "m2": own,
+        "m3": f'{own}sha256 = "{new}"',
+        "m4": f'{own}sha256 = "{old}"',
+        "m5": "checks = ['version() == \"0.2.0\"']",
+    }
+    file = write_fleet(cli, names(shops), upgrade=f'{V2}\nsha256 = "{old}"', extra=extra)
+    plan = ask("fleet", "plan", file)["plan"]
+    assert [each["ok"] for each in plan["modules"]] == [True, True, True, False, True]
+    assert "SHA-256" in plan["modules"][3]["refusals"][0]["text"]
 
 
 @pytest.mark.parametrize(

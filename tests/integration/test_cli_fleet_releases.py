@@ -1,5 +1,7 @@
 """Fleets whose modules get published releases of Juno, each the one of its role."""
 
+import hashlib
+
 import pytest
 
 from juno_snap.replica.samples import sample
@@ -154,6 +156,19 @@ def test_a_file_that_is_not_what_was_published_stops_all_before_anything_is_done
     ran = juno_snap("fleet", "plan", write(cli, asked), "--json")
     assert ran.document["plan"]["refused"] == 0
     assert "not verified" in ran.err
+
+
+def test_a_hash_vouches_for_the_release_that_it_stands_beside(cli, cdn, sites):
+    cdn.checksums_of("satellite", "0.2.0").body = b"nothing\n"
+    digest = hashlib.sha256(cdn.page("satellite", "0.2.0").body).hexdigest()
+    asked = {
+        "north": f'version = "0.2.0"\nsha256 = "{digest}"',
+        "south": 'version = "0.2.0"',
+        "stats": 'version = "0.1.1"',
+    }
+    for upgrade in "", f'latest = true\nsha256 = "{"0" * 64}"':
+        plan = ask("fleet", "plan", write(cli, asked, upgrade=upgrade))["plan"]
+        assert codes(plan) == {"north": [], "south": ["release-unverified"], "stats": []}
 
 
 def test_what_is_latest_stays_so_for_a_run_that_goes_on(cli, cdn, sites):

@@ -112,6 +112,8 @@ async def test_a_module_that_was_broken_off_has_neither_ended_nor_failed():
         ("version = '0.1'", "", "upgrade.version"),
         ("latest = true", "src = 'a'\nversion = '0.1.0'", "modules.0"),
         ("allow = ['anything']", "", "upgrade.allow.0"),
+        (f"sha256 = '{'0' * 64}'", "src = 'a'", "upgrade"),
+        ("src = 'a'", f"sha256 = '{'0' * 64}'", "modules.0"),
     ],
 )
 def test_code_is_said_in_one_way(tmp_path, upgrade, module, key):
