@@ -68,6 +68,8 @@ class Fleet:
     pause_seconds: float = 0.0
     latest: Mapping[str, str] = field(default_factory=dict)
     """What ``latest`` means in this run, by role; empty where nobody asks."""
+    place: str = ""
+    """The folder of its backups."""
 
     def __post_init__(self) -> None:
         seen: set[Principal] = set()
@@ -93,8 +95,8 @@ class Fleet:
     def digest(self) -> str:
         """Equal for two fleets of which one may go on with a run of the other.
 
-        What is done with which module in which wave counts. How many at once, pauses, when to stop
-        and what is allowed may be changed on the way.
+        What is done with which module in which wave counts, and where copies go. How many at once,
+        pauses, when to stop and what is allowed may be changed on the way.
         """
         what = [
             [
@@ -109,7 +111,7 @@ class Fleet:
             [repr(item) for item in sorted(asdict(member.request).items()) if item[0] not in FREE]
             for member in self.members
         ]
-        return hashlib.sha256(json.dumps([self.kind, what, asked]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.kind, what, asked, self.place]).encode()).hexdigest()
 
 
 @final

@@ -9,11 +9,12 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final, TypeAlias, final
 
 from juno_snap.errors import FlowError, PreconditionError
 from juno_snap.events import Event, ItemsDone, Notice, Observer, ignore_events
-from juno_snap.flow.beginning import UNFINISHED
+from juno_snap.flow.beginning import RUNS_KEPT, UNFINISHED
 from juno_snap.flow.context import Context
 from juno_snap.flow.engine import RunOptions, run_flow
 from juno_snap.flow.fleet import Fleet, FleetKind, Member, MemberResult
@@ -92,7 +93,8 @@ async def run_fleet(
 def _message(fleet: Fleet) -> dict[str, object]:
     """What another life of the run has to have, too."""
     latest = {"latest": dict(fleet.latest)} if fleet.latest else {}
-    return {"fleet": fleet.name, "digest": fleet.digest(), **latest}
+    place = {"place": fleet.place} if fleet.place else {}
+    return {"fleet": fleet.name, "digest": fleet.digest(), **latest, **place}
 
 
 def latest_of(space: FlowSpace, flow: str) -> Mapping[str, str]:
@@ -122,13 +124,35 @@ def ended_of(space: FlowSpace, fleet: Fleet) -> dict[str, MemberResult]:
         return dict(results_of(store, run.id))
 
 
+def copy_folder(place: str, module: str, run: RunRecord) -> Path:
+    """Where the copy of a module lies that a run makes."""
+    return Path(place) / module / run.id.removeprefix(f"{run.flow}-")
+
+
+def left_behind(space: FlowSpace, fleet: Fleet) -> dict[str, list[Path]]:
+    """Folders in which runs of a backup have begun a copy and come to no good end, by module."""
+    left: dict[str, list[Path]] = {}
+    if space.is_empty or not fleet.place:
+        return left
+    with space.open() as store:
+        for run in store.runs(fleet.flow, limit=RUNS_KEPT):
+            (first,) = store.units(run.id, LIST, limit=1)
+            place = json.loads(first.message).get("place", fleet.place)
+            good = {module for module, result in results_of(store, run.id) if result.is_good}
+            for module in {str(member.module) for member in fleet.members} - good:
+                folder = copy_folder(place, module, run)
+                if folder.is_dir():
+                    left.setdefault(module, []).append(folder)
+    return left
+
+
 def _refusal(fleet: Fleet, error: PreconditionError) -> PreconditionError:
     again = AGAIN[fleet.kind]
     match error.code:
         case "run-unfinished":
             return PreconditionError(
                 f"the last {fleet.kind} of fleet {fleet.name!r} is unfinished, and the file names "
-                "other modules, waves, code or checks by now",
+                "other modules, waves, code, checks or backups by now",
                 code="fleet-changed",
                 hint="put back what has changed to go on with it, or leave it behind: "
                 f"juno-snap fleet {again}",

@@ -4,14 +4,16 @@ A module's row in the flow says ``done`` only after its operation has ended. Who
 finds the operation in the journal, or the backup on disk, and does not begin another one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from juno_snap.backup.layout import MANIFEST
 from juno_snap.backup.reader import Backup
 from juno_snap.backup.verify import verify_backup
-from juno_snap.errors import BackupError, JunoSnapError, PreconditionError
-from juno_snap.events import Observer, ignore_events
+from juno_snap.backup.writer import begun_description
+from juno_snap.errors import BackupError, JunoSnapError, NotFoundError, PreconditionError
+from juno_snap.events import Notice, Observer, ignore_events
 from juno_snap.flow.fleet import Member, MemberResult
 from juno_snap.pipeline.backup_create import BackupRequest, make_backup
 from juno_snap.pipeline.journal.records import OperationRecord
@@ -138,13 +140,19 @@ async def back_up_member(
     *,
     directory: Path,
     deletes_snapshot: bool,
+    left: Sequence[Path] = (),
     observer: Observer,
 ) -> MemberResult:
     """Copy a snapshot of a module into ``directory``, which is of this run alone.
 
+    Where snapshots go, copies that earlier runs have ``left`` are brought to their end first.
+
     Raises:
         OperationCancelledError: Cancelled; the module was told to start.
     """
+    for folder in left if deletes_snapshot else ():
+        if folder != directory:
+            await _finish(workspace, member, folder, observer)
     request = BackupRequest(directory=directory, deletes_snapshot=deletes_snapshot)
     clock = workspace.clock
     began_ns = clock.monotonic_ns()
@@ -159,6 +167,20 @@ async def back_up_member(
         backup=str(backup.path),
         duration_ms=(clock.monotonic_ns() - began_ns) // 1_000_000,
     )
+
+
+async def _finish(workspace: Workspace, member: Member, folder: Path, observer: Observer) -> None:
+    """Bring a copy to its end that an earlier run has begun, so that its snapshot can go."""
+    request = BackupRequest(directory=folder, deletes_snapshot=True)
+    try:
+        if begun_description(folder) is not None or (folder / MANIFEST).exists():
+            await make_backup(workspace, member.module, request, observer=observer)
+    except NotFoundError:
+        pass  # the snapshot is gone
+    except JunoSnapError as error:
+        if error.code != "backup-finished":  # its snapshot is gone, too
+            text = f"the copy that an earlier run has begun cannot be finished: {error.message}"
+            observer(Notice(text=text, warning=True))
 
 
 async def _backup(

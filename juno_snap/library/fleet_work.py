@@ -18,7 +18,7 @@ from juno_snap.events import Observer, ignore_events
 from juno_snap.flow.fleet import Fleet, FleetKind, Member, MemberResult, flow_name, wave_sizes
 from juno_snap.flow.fleet_file import FleetFile, ModuleTable, fleet_mistake
 from juno_snap.flow.fleet_report import FleetReport, read_report
-from juno_snap.flow.fleet_run import ended_of, latest_of
+from juno_snap.flow.fleet_run import copy_folder, ended_of, latest_of, left_behind
 from juno_snap.flow.fleet_work import (
     back_up_member,
     plan_member_rollback,
@@ -83,6 +83,7 @@ class FleetWork:
         self._modules = modules
         self._codes = Codes(path, file)
         self._ended: dict[str, MemberResult] = {}
+        self._left: dict[str, list[Path]] = {}
 
     @property
     def space(self) -> FlowSpace:
@@ -113,6 +114,7 @@ class FleetWork:
             self._codes.releases = await open_releases(source, latest, observer)
         fleet = await self._fleet(kind)
         self._ended = {} if is_anew else ended_of(self.space, fleet)
+        self._left = left_behind(self.space, fleet)
         return fleet
 
     def _fleet_back(self) -> Fleet:
@@ -201,6 +203,7 @@ class FleetWork:
                 stop_after_failures=most,
                 pause_seconds=waves.pause_seconds,
                 latest=releases.latest if releases else {},
+                place=str(self._backups.absolute()) if kind == "backup" else "",
             )
         except InputError as error:
             raise fleet_mistake(self._path, "modules", error.message) from error
@@ -247,8 +250,9 @@ class FleetWork:
         return await back_up_member(
             workspace,
             member,
-            directory=self._backups / str(member.module) / run.id.removeprefix(f"{run.flow}-"),
+            directory=copy_folder(str(self._backups.absolute()), str(member.module), run),
             deletes_snapshot=self._file.backup.delete_snapshot,
+            left=self._left.get(str(member.module), ()),
             observer=observer,
         )
 

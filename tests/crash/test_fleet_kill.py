@@ -6,7 +6,9 @@ import threading
 
 import pytest
 
+from juno_snap.backup.layout import BEGUN, MANIFEST
 from juno_snap.flow.space import FlowSpace
+from juno_snap.replica.faults import parse_fault
 from juno_snap.replica.options import ReplicaOptions
 from juno_snap.replica.samples import sample
 from juno_snap.replica.server import run_replica
@@ -52,9 +54,9 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path, monkeypatch):
-    log = tmp_path / "requests.jsonl"
-    with run_replica(ReplicaOptions(seed="fleets", request_log=log)) as replica:
+def world(tmp_path, monkeypatch, request):
+    log, faults = tmp_path / "requests.jsonl", getattr(request, "param", ())
+    with run_replica(ReplicaOptions(seed="fleets", request_log=log, faults=faults)) as replica:
         monkeypatch.chdir(tmp_path)
         monkeypatch.delenv("CI", raising=False)
         monkeypatch.setenv("JUNO_SNAP_NETWORK", replica.url)
@@ -214,6 +216,39 @@ def test_thirty_modules_are_upgraded_by_a_fleet_that_is_killed_ten_times(world, 
 @pytest.mark.parametrize("seed", range(40, 43))
 def test_thirty_modules_are_backed_up_by_a_fleet_that_is_killed_five_times(world, capsys, seed):
     back_up_under_kills(world, capsys, modules=30, kills=5, most=60, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("world", "written", "directory"),
+    [
+        ((parse_fault("delay=3sx1@call:read_canister_snapshot_data"),), BEGUN, "elsewhere"),
+        ((parse_fault("delay=3sx1@call:delete_canister_snapshot"),), MANIFEST, "copies"),
+    ],
+    indirect=["world"],
+    ids=["while it is copied", "once it is copied"],
+)
+def test_a_backup_that_is_begun_anew_leaves_no_snapshot_of_the_killed_one(
+    world, written, directory
+):
+    world.make(2)
+    file = write_fleet(
+        world.folder, world.modules, head="concurrency = 1", backup='directory = "copies"'
+    )
+    process = start("fleet", "backup", file, "--json")
+    until(lambda: list(world.folder.glob(f"copies/*/*/{written}")))
+    process.kill()
+    process.communicate()
+    assert [len(world.snapshots(module)) for module in world.modules] == [1, 0]
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("copies", directory), encoding="utf-8")
+    if directory != "copies":
+        assert refuse("fleet", "backup", file).error["code"] == "fleet-changed"
+    report = ask("fleet", "backup", file, "--new")["fleet"]
+    assert report["outcomes"] == {"backed-up": 2}
+    assert [world.snapshots(module) for module in world.modules] == [[], []]
+    assert world.done("take_canister_snapshot") == [2, 1]
+    (cut, *_) = ask("backup", "list", world.folder / "copies")["backups"][-1:]
+    assert (cut["module"], cut["state"]) == (world.modules[0], "complete")
 
 
 def test_a_bad_release_stops_a_killed_fleet_and_all_go_back(world):
