@@ -173,16 +173,18 @@ def kind_to_resume(space: FlowSpace, name: str, kind: FleetKind | None) -> Fleet
         NotFoundError: There is none.
         PreconditionError: There are two, and nobody has said which.
     """
+    reports = {each.kind: each for each in read_reports(space, name)}
     found = [
         each.kind
-        for each in read_reports(space, name)
-        if each.state in GOES_ON and kind in {None, each.kind}
+        for each in reports.values()
+        if each.state in GOES_ON and kind in {None, each.kind} and not _is_over(each, reports)
     ]
     if not found:
         raise NotFoundError(
             f"fleet {name!r} has no run to go on with",
             code="nothing-to-resume",
-            hint="begin one with: juno-snap fleet apply FILE, or fleet backup FILE",
+            hint="begin one with: juno-snap fleet apply FILE, fleet backup FILE, or fleet resume "
+            "FILE --roll-back-wave",
         )
     if len(found) > 1:
         raise PreconditionError(
@@ -191,6 +193,14 @@ def kind_to_resume(space: FlowSpace, name: str, kind: FleetKind | None) -> Fleet
             hint=f"say --kind {' or --kind '.join(found)}",
         )
     return found[0]
+
+
+def _is_over(report: FleetReport, reports: Mapping[FleetKind, FleetReport]) -> bool:
+    """Whether a rollback was cut, and an upgrade has begun or ended since: its wave is another."""
+    upgrade = reports.get("upgrade")
+    if report.kind != "rollback" or upgrade is None:
+        return False
+    return max(upgrade.run.began_at_ns, upgrade.run.ended_at_ns or 0) > report.run.began_at_ns
 
 
 def results_of(store: FlowStore, run: str) -> Iterator[tuple[str, MemberResult]]:

@@ -7,12 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from juno_snap.errors import ConfigError, InputError
+from juno_snap.errors import ConfigError, InputError, NotFoundError
 from juno_snap.flow.fleet import Fleet, Member, MemberResult, wave_sizes
 from juno_snap.flow.fleet_file import load_fleet_file
 from juno_snap.flow.fleet_gate import FleetStoppedError, Gate
-from juno_snap.flow.fleet_report import FleetFailedError, FleetReport, MemberLine
+from juno_snap.flow.fleet_report import (
+    FleetFailedError,
+    FleetReport,
+    MemberLine,
+    kind_to_resume,
+)
+from juno_snap.flow.fleet_run import run_fleet
 from juno_snap.flow.model import RunRecord
+from juno_snap.flow.space import FlowSpace
 from juno_snap.ids import Principal
 from juno_snap.pipeline.request import UpgradeRequest
 
@@ -125,6 +132,40 @@ def test_code_is_said_in_one_way(tmp_path, upgrade, module, key):
     with pytest.raises(ConfigError) as caught:
         load_fleet_file(file)
     assert (caught.value.key, caught.value.source) == (key, str(file))
+
+
+async def done(_member, _run, _observer):
+    return MemberResult(outcome="upgraded")
+
+
+async def cut(fleet, space):
+    """A run that is cancelled at its first module."""
+    is_begun = asyncio.Event()
+
+    async def work(*_):
+        is_begun.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(run_fleet(fleet, space, work))
+    await is_begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_cut", [False, True], ids=["begins anew", "goes on"])
+async def test_a_rollback_that_was_cut_is_over_once_the_upgrade(tmp_path, is_cut):
+    space, back = FlowSpace(state=tmp_path), replace(FLEET, kind="rollback")
+    await (cut(FLEET, space) if is_cut else run_fleet(FLEET, space, done))
+    await cut(back, space)
+    assert kind_to_resume(space, FLEET.name, "rollback") == "rollback"
+    await run_fleet(FLEET, space, done)
+    with pytest.raises(NotFoundError, match="no run to go on with") as caught:
+        kind_to_resume(space, FLEET.name, None)
+    assert "--roll-back-wave" in caught.value.hint
+    await cut(replace(FLEET, concurrency=1), space)
+    assert kind_to_resume(space, FLEET.name, None) == "upgrade"
 
 
 def test_latest_and_the_release_that_was_asked_for_make_a_fleet_another_one():
