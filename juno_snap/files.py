@@ -5,6 +5,7 @@ import fcntl
 import os
 import stat
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -95,6 +96,16 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise NotFoundError(f"cannot read {path}: {error.strerror}") from error
+
+
+def read_toml(path: Path) -> dict[str, object]:
+    """What the TOML file ``path`` says; it may begin with a byte order mark, as some editors write.
+
+    Raises:
+        NotFoundError: See ``read_file``.
+        ValueError: TOML's and UTF-8's own.
+    """
+    return tomllib.loads(read_file(path).decode("utf-8-sig"))
 
 
 @contextlib.contextmanager

@@ -38,7 +38,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from juno_snap.errors import ConfigError
-from juno_snap.files import read_file
+from juno_snap.files import read_toml
 from juno_snap.juno.guards import Allowed
 from juno_snap.juno.roles import VERSION_PATTERN
 
@@ -171,7 +171,7 @@ def load_fleet_file(path: Path) -> FleetFile:
         ConfigError: It is no TOML, or something in it is wrong; names the file and the key.
     """
     try:
-        return FleetFile.model_validate(tomllib.loads(read_file(path).decode()))
+        return FleetFile.model_validate(read_toml(path))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{path} is no TOML: {error}", source=str(path), hint="correct it there"

@@ -24,7 +24,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from juno_snap.errors import ConfigError, InputError, JunoSnapError
-from juno_snap.files import read_file
+from juno_snap.files import read_file, read_toml
 from juno_snap.flow.flow import Attempts, Flow, Step, StepFunction, takes_context
 
 TOML: Final = ".toml"
@@ -89,7 +89,7 @@ def load_flow(source: str) -> tuple[Flow, str]:
 
 def _declared(path: Path) -> Flow:
     try:
-        file = _File.model_validate(tomllib.loads(read_file(path).decode()))
+        file = _File.model_validate(read_toml(path))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no TOML: {error}", source=str(path)) from error
     except ValidationError as error:

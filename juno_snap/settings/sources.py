@@ -3,7 +3,6 @@
 import contextlib
 import difflib
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Final, TypeAlias
 from pydantic import BaseModel, ValidationError
 
 from juno_snap.errors import ConfigError, InputError, NotFoundError
-from juno_snap.files import read_file
+from juno_snap.files import read_toml
 from juno_snap.settings.schema import (
     CallsTable,
     CheckTable,
@@ -105,8 +104,7 @@ def file_layer(path: Path) -> Layer:
         ConfigError: It cannot be read, is no TOML, or says something that may not be said.
     """
     try:
-        content = tomllib.loads(read_file(path).decode("utf-8-sig"))
-        document = Document.model_validate(content)
+        document = Document.model_validate(read_toml(path))
     except NotFoundError as error:
         raise ConfigError(error.message, source=str(path)) from error
     except ValidationError as error:

@@ -18,6 +18,7 @@ from juno_snap.flow.fleet_report import (
     kind_to_resume,
 )
 from juno_snap.flow.fleet_run import run_fleet
+from juno_snap.flow.load import load_flow
 from juno_snap.flow.model import RunRecord
 from juno_snap.flow.space import FlowSpace
 from juno_snap.ids import Principal
@@ -132,6 +133,27 @@ def test_code_is_said_in_one_way(tmp_path, upgrade, module, key):
     with pytest.raises(ConfigError) as caught:
         load_fleet_file(file)
     assert (caught.value.key, caught.value.source) == (key, str(file))
+
+
+@pytest.mark.parametrize(
+    ("load", "text"),
+    [
+        (load_fleet_file, "[fleet]\nname = 'a'\n[[modules]]\nmodule = 'm'\n"),
+        (
+            lambda file: load_flow(str(file)),
+            "[flow]\nname = 'a'\n[[steps]]\nid = 's'\nfunction = 'steps.py:step'\n",
+        ),
+    ],
+    ids=["fleet", "flow"],
+)
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path, load, text):
+    (tmp_path / "steps.py").write_text(
+        "def step(msg, cfg, snapshot):\n    pass\n", encoding="utf-8"
+    )
+    file = tmp_path / "file.toml"
+    for begins in "", "\ufeff":
+        file.write_text(begins + text, encoding="utf-8")
+        assert load(file)
 
 
 async def done(_member, _run, _observer):
