@@ -59,7 +59,7 @@ class FleetPlan:
 
     @property
     def totals(self) -> Mapping[str, int]:
-        """Calls, rounds and cycles of all modules."""
+        """Calls, rounds and cycles of the modules that are not refused."""
         return {
             "update_calls": sum(each.update_calls for each in self.members),
             "rounds": sum(self._rounds_of(wave) for wave in range(1, self._waves + 1)),
@@ -94,8 +94,8 @@ class FleetPlan:
 
     def _rounds_of(self, wave: int) -> int:
         """Of a wave: as many modules at once as are allowed, each as long as the longest."""
-        rounds = [each.rounds for each in self.members if each.wave == wave]
-        return math.ceil(len(rounds) / self.fleet.concurrency) * max(rounds)
+        rounds = [each.rounds for each in self.members if each.wave == wave and each.rounds]
+        return math.ceil(len(rounds) / self.fleet.concurrency) * max(rounds, default=0)
 
 
 async def plan_fleet(
@@ -129,16 +129,16 @@ async def _planned(wave: int, member: Member, plan: MemberPlan) -> PlannedMember
         )
     if outline is None:
         return PlannedMember(member=member, wave=wave, document=document, refusals=())
-    # Where there is nothing to do they are what it would cost otherwise.
-    costs = outline.cycles
-    spent = 0 if document.get("unchanged") else costs.ingress + costs.snapshot + costs.install
+    refusals = tuple(each.text for each in (*outline.refusals, *outline.asks))
+    # Where nothing would be done they are what it would cost otherwise.
+    costs, is_idle = outline.cycles, refusals or document.get("unchanged")
     return PlannedMember(
         member=member,
         wave=wave,
         document=document,
-        refusals=tuple(each.text for each in (*outline.refusals, *outline.asks)),
+        refusals=refusals,
         warnings=tuple(each.text for each in outline.warnings),
-        update_calls=outline.update_calls,
-        rounds=outline.rounds,
-        cycles=spent,
+        update_calls=0 if refusals else outline.update_calls,
+        rounds=0 if refusals else outline.rounds,
+        cycles=0 if is_idle else costs.ingress + costs.snapshot + costs.install,
     )

@@ -263,6 +263,18 @@ def test_a_module_that_cannot_be_upgraded_is_refused_and_the_others_are_not(cli,
     assert report["outcomes"] == {"unchanged": 4, "upgraded": 1}
 
 
+def test_what_a_refused_module_would_cost_is_no_part_of_the_whole_cost(cli, shops):
+    head = "concurrency = 2"
+    without = ask("fleet", "plan", write_fleet(cli, ["m1", "m2"], head=head, upgrade=V2))["plan"]
+    ask("module", "stop", "--module", "m3")
+    file = write_fleet(cli, ["m1", "m2", "m3"], head=head, upgrade=V2)
+    plan = ask("fleet", "plan", file)["plan"]
+    assert (without["refused"], plan["refused"]) == (0, 1)
+    assert plan["modules"][2]["cycles_spent"] == "0"
+    for total in "update_calls", "rounds", "cycles":
+        assert plan[total] == without[total] != 0
+
+
 def test_a_hash_holds_for_the_code_that_it_stands_beside(cli, shops):
     write_sample(cli, "document_store_v3")
     old, new = (hashlib.sha256(sample(f"document_store_v{n}")).hexdigest() for n in (2, 3))
