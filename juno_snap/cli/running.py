@@ -28,6 +28,10 @@ SAME_PRESS_SECONDS: Final = 0.5
 """Signals that come so soon after the first are the same Ctrl-C: the terminal sends it to every
 process, and programs that run others (npm, uv, make) pass it on once more."""
 
+LOOK_UP_SECONDS: Final = 0.5
+"""A signal that comes after a question is shown and before the answer is read would not end the
+read, which has not begun: it is noticed so late."""
+
 STATUS_HINT: Final = "juno-snap status shows how things stand"
 
 SUSPENDING: Final = (signal.SIGTSTP,)
@@ -73,11 +77,18 @@ def prompting() -> Iterator[None]:
         return
     handlers = dict.fromkeys(_heeded(SIGNALS), signal.default_int_handler)
     usual = dict.fromkeys(_heeded(SUSPENDING), signal.SIG_DFL)
-    with _handling({**handlers, **usual}):
+    with _handling({**handlers, **usual, signal.SIGALRM: _look_up}):
+        signal.setitimer(signal.ITIMER_REAL, LOOK_UP_SECONDS, LOOK_UP_SECONDS)
         try:
             yield
         except KeyboardInterrupt:
             raise CancelledByPersonError("cancelled at the question; nothing was changed") from None
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _look_up(_number: int, _frame: FrameType | None) -> None:
+    """Interrupt the read: Python then looks for the signals that came before it."""
 
 
 async def _interruptible(work: Coroutine[Any, Any, T], output: Output) -> T:
