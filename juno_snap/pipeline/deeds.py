@@ -13,6 +13,7 @@ from juno_snap.management.snapshots import one_snapshot_call
 from juno_snap.management.types import ManagementCall
 from juno_snap.pipeline import codes
 from juno_snap.pipeline.checks.evaluate import evaluate_checks
+from juno_snap.pipeline.checks.model import worst_of
 from juno_snap.pipeline.guards import look_before
 from juno_snap.pipeline.journal.records import CallRecord, Leg, StepRecord, StepState
 from juno_snap.pipeline.log import OperationLog
@@ -284,13 +285,11 @@ class Deeds:
             observer=self._observer,
         )
         evidence: dict[str, object] = {"checks": [dict(result.to_json()) for result in results]}
-        bad = [result for result in results if result.ok is False]
-        unclear = [result for result in results if result.ok is None]
-        if bad or unclear:
-            first = (bad or unclear)[0]
-            evidence["error"] = BAD if bad else NOT_EVALUATED
-            evidence["message"] = f"{first.name}: {first.detail}"
-        self._log.end(record.number, "failed" if bad or unclear else "done", evidence)
+        worst = worst_of(results)
+        if worst is not None:
+            evidence["error"] = NOT_EVALUATED if worst.ok is None else BAD
+            evidence["message"] = f"{worst.name}: {worst.detail}"
+        self._log.end(record.number, "done" if worst is None else "failed", evidence)
 
     async def _restore_configuration(self, record: StepRecord) -> None:
         """Set again what the module was configured with; done again, it does no harm."""

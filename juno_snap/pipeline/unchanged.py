@@ -5,13 +5,13 @@ Without that the same command, said again after a check was bad, would end well.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, Never
 
 from juno_snap.agent.submission import CertifiedReply
 from juno_snap.events import Observer, StepFinished, StepOutcome, StepStarted
 from juno_snap.ids import Principal
 from juno_snap.pipeline.checks.evaluate import evaluate_checks
-from juno_snap.pipeline.checks.model import CheckResult
+from juno_snap.pipeline.checks.model import CheckResult, worst_of
 from juno_snap.pipeline.observe import Observation
 from juno_snap.pipeline.progress import BAD, NOT_EVALUATED
 from juno_snap.pipeline.report import (
@@ -73,7 +73,8 @@ async def confirm_unchanged(
         ),
         checks=tuple(result.to_json() for result in results),
     )
-    _check(report, results)
+    if worst := worst_of(results):
+        _refuse(report, worst)
     return report
 
 
@@ -103,21 +104,12 @@ async def _ask(
     return results, StepReport(name=CHECK_STEP, outcome=outcome, duration_ms=duration_ms)
 
 
-def _check(report: UpgradeReport, results: Sequence[CheckResult]) -> None:
-    bad = [result for result in results if result.ok is False]
-    unclear = [result for result in results if result.ok is None]
-    for first in (bad or unclear)[:1]:
-        said = f"{first.name}: {first.detail}"
-        fault = Fault(step=CHECK_STEP, code=BAD if bad else NOT_EVALUATED, message=said)
-        facts = replace(report.facts, errors=(fault,))
-        if bad:
-            raise OperationFailedError(
-                f"a check is bad: {said}; {NOTHING_DONE}",
-                step=CHECK_STEP,
-                runs_old_code=False,
-                report=replace(report, facts=facts, outcome="failed"),
-                hint="install code that is mended, or go back: juno-snap rollback, or restore",
-            )
+def _refuse(report: UpgradeReport, worst: CheckResult) -> Never:
+    said = f"{worst.name}: {worst.detail}"
+    code = NOT_EVALUATED if worst.ok is None else BAD
+    fault = Fault(step=CHECK_STEP, code=code, message=said)
+    facts = replace(report.facts, errors=(fault,))
+    if worst.ok is None:
         raise OperationUnknownError(
             f"a check could not be evaluated: {said}; {NOTHING_DONE}",
             request_id=b"",
@@ -125,3 +117,10 @@ def _check(report: UpgradeReport, results: Sequence[CheckResult]) -> None:
             report=replace(report, facts=facts, outcome="unknown"),
             hint="run the same command again",
         )
+    raise OperationFailedError(
+        f"a check is bad: {said}; {NOTHING_DONE}",
+        step=CHECK_STEP,
+        runs_old_code=False,
+        report=replace(report, facts=facts, outcome="failed"),
+        hint="install code that is mended, or go back: juno-snap rollback, or restore",
+    )

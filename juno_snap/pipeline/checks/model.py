@@ -1,6 +1,6 @@
 """What a check is, and what came of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, final
 
@@ -43,3 +43,9 @@ class CheckResult:
     def to_json(self) -> Mapping[str, object]:
         """An entry of ``checks``."""
         return {"name": self.name, "ok": self.ok, "detail": self.detail}
+
+
+def worst_of(results: Iterable[CheckResult]) -> CheckResult | None:
+    """The first that is bad, else the first that was not evaluated; none where all are ok."""
+    failed = [result for result in results if not result.ok]
+    return next((result for result in failed if result.ok is False), next(iter(failed), None))
