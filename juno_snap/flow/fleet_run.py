@@ -10,7 +10,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, TypeAlias, final
+from typing import Any, Final, TypeAlias, final
 
 from juno_snap.errors import FlowError, PreconditionError
 from juno_snap.events import Event, ItemsDone, Notice, Observer, ignore_events
@@ -23,6 +23,7 @@ from juno_snap.flow.fleet_report import WORK, FleetReport, read_report, results_
 from juno_snap.flow.flow import Attempts, Flow, Step
 from juno_snap.flow.model import RunRecord
 from juno_snap.flow.space import FlowSpace
+from juno_snap.flow.store import FlowStore
 from juno_snap.units import NS_PER_SECOND
 
 LIST: Final = "list"
@@ -97,17 +98,26 @@ def _message(fleet: Fleet) -> dict[str, object]:
     return {"fleet": fleet.name, "digest": fleet.digest(), **latest, **place}
 
 
+def _begun_with(store: FlowStore, run: RunRecord) -> Mapping[str, Any]:
+    """The ``_message`` of ``run``."""
+    (first,) = store.units(run.id, LIST, limit=1)
+    message: Mapping[str, Any] = json.loads(first.message)
+    return message
+
+
+def _unfinished(store: FlowStore, flow: str) -> RunRecord | None:
+    """The last run, if another life of it may go on with it."""
+    run = next(iter(store.runs(flow)), None)
+    return run if run is not None and run.state in UNFINISHED else None
+
+
 def latest_of(space: FlowSpace, flow: str) -> Mapping[str, str]:
     """What ``latest`` means in the run of a fleet that is unfinished; empty where there is none."""
     if space.is_empty:
         return {}
     with space.open() as store:
-        run = next(iter(store.runs(flow)), None)
-        if run is None or run.state not in UNFINISHED:
-            return {}
-        (first,) = store.units(run.id, LIST, limit=1)
-    latest: Mapping[str, str] = json.loads(first.message).get("latest", {})
-    return latest
+        run = _unfinished(store, flow)
+        return {} if run is None else _begun_with(store, run).get("latest", {})
 
 
 def ended_of(space: FlowSpace, fleet: Fleet) -> dict[str, MemberResult]:
@@ -115,11 +125,8 @@ def ended_of(space: FlowSpace, fleet: Fleet) -> dict[str, MemberResult]:
     if space.is_empty:
         return {}
     with space.open() as store:
-        run = next(iter(store.runs(fleet.flow)), None)
-        if run is None or run.state not in UNFINISHED:
-            return {}
-        (first,) = store.units(run.id, LIST, limit=1)
-        if json.loads(first.message).get("digest") != fleet.digest():
+        run = _unfinished(store, fleet.flow)
+        if run is None or _begun_with(store, run).get("digest") != fleet.digest():
             return {}
         return dict(results_of(store, run.id))
 
@@ -136,8 +143,7 @@ def left_behind(space: FlowSpace, fleet: Fleet) -> dict[str, list[Path]]:
         return left
     with space.open() as store:
         for run in store.runs(fleet.flow, limit=RUNS_KEPT):
-            (first,) = store.units(run.id, LIST, limit=1)
-            place = json.loads(first.message).get("place", fleet.place)
+            place = _begun_with(store, run).get("place", fleet.place)
             good = {module for module, result in results_of(store, run.id) if result.is_good}
             for module in {str(member.module) for member in fleet.members} - good:
                 folder = copy_folder(place, module, run)

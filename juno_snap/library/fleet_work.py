@@ -203,7 +203,7 @@ class FleetWork:
                 stop_after_failures=most,
                 pause_seconds=waves.pause_seconds,
                 latest=releases.latest if releases else {},
-                place=str(self._backups.absolute()) if kind == "backup" else "",
+                place=str(self._backups) if kind == "backup" else "",
             )
         except InputError as error:
             raise fleet_mistake(self._path, "modules", error.message) from error
@@ -250,7 +250,7 @@ class FleetWork:
         return await back_up_member(
             workspace,
             member,
-            directory=copy_folder(str(self._backups.absolute()), str(member.module), run),
+            directory=copy_folder(str(self._backups), str(member.module), run),
             deletes_snapshot=self._file.backup.delete_snapshot,
             left=self._left.get(str(member.module), ()),
             observer=observer,
@@ -264,7 +264,7 @@ class FleetWork:
     def _backups(self) -> Path:
         said = self._file.backup.directory
         if said is None:
-            return self._settings.state_directory / BACKUPS_FOLDER
+            return self._settings.state_directory.absolute() / BACKUPS_FOLDER
         return absolute(said, self._path.absolute().parent)
 
     async def _members(self, kind: FleetKind) -> list[Member]:
