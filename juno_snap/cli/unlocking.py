@@ -105,8 +105,7 @@ def open_key_file(
     """
     data = _read(path)
     if is_readable_by_others(path):
-        quoted = shlex.quote(str(path))
-        output.warn(f"others can read the key file {path}; protect it with: chmod 600 {quoted}")
+        output.warn(f"others can read the key file {path}; {_protecting(path)}")
     return _unlock(data, str(path), output, settings)
 
 
@@ -141,8 +140,8 @@ def _open_store(
     file = store.file
     if store.content is not None and is_readable_by_others(file):
         output.warn(
-            f"others can read the key in {file}; protect it with: chmod 700 "
-            f"{shlex.quote(str(file.parent))} (Juno's CLI would undo chmod on the file)"
+            f"others can read the key in {file}; {_protecting(file.parent, 700)} (Juno's CLI would "
+            "undo chmod on the file)"
         )
     what = _called(file)
     content = open_store(store, lambda: _passphrase(what, UNLOCK_JUNO_VARIABLE, output, settings))
@@ -223,9 +222,12 @@ def _printed(command: tuple[str, ...]) -> bytes:
 def _written(file: Path, output: Output) -> bytes:
     text = _read(file)
     if is_readable_by_others(file):
-        quoted = shlex.quote(str(file))
-        output.warn(f"others can read the password in {file}; protect it with: chmod 600 {quoted}")
+        output.warn(f"others can read the password in {file}; {_protecting(file)}")
     return _first_line(text, str(file))
+
+
+def _protecting(place: Path, mode: int = 600) -> str:
+    return f"protect it with: chmod {mode} {shlex.quote(str(place))}"
 
 
 def _first_line(text: bytes, source: str) -> bytes:
