@@ -74,6 +74,7 @@ def decode(
         max_depth=max_depth,
         allow_duplicate_keys=False,
         strict_hashable_types=True,
+        read_size=len(data),  # else it grows a buffer by 64 KiB at a time
     )
     try:
         value: object = decoder.decode()
