@@ -16,6 +16,7 @@ class Request:
 
     path: str
     body: bytes | None
+    begin_within_seconds: float | None = None
 
 
 Step = Answer | Exception | Callable[[Request], Answer]
@@ -41,8 +42,10 @@ class Scripted:
         self.requests: list[Request] = []
         self.closed = False
 
-    async def send(self, path: str, body: bytes | None) -> Answer:
-        request = Request(path=path, body=body)
+    async def send(
+        self, path: str, body: bytes | None, *, begin_within_seconds: float | None = None
+    ) -> Answer:
+        request = Request(path=path, body=body, begin_within_seconds=begin_within_seconds)
         self.requests.append(request)
         step = self._steps.pop(0) if self._steps else self._otherwise
         match step:

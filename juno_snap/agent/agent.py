@@ -11,6 +11,7 @@ from juno_snap.agent.certified_state import CertifiedState, Path
 from juno_snap.agent.channel import Channel, Connection
 from juno_snap.agent.delegation import check_usable
 from juno_snap.agent.identity import Identity, check_not_revoked
+from juno_snap.agent.line import Line
 from juno_snap.agent.polling import PollPolicy
 from juno_snap.agent.queries import Queries
 from juno_snap.agent.retry import RetryingTransport, RetryPolicy
@@ -72,8 +73,15 @@ class Agent:
     """
 
     def __init__(
-        self, connection: Connection, transport: RetryingTransport, *, call_ttl_seconds: int
+        self,
+        connection: Connection,
+        transport: RetryingTransport,
+        *,
+        inbound: Line,
+        call_ttl_seconds: int,
     ) -> None:
+        self.inbound = inbound
+        """Large answers on their way; who takes long over one occupies a place meanwhile."""
         self._connection = connection
         self._transport = transport
         self._call_ttl_seconds = call_ttl_seconds
@@ -284,7 +292,8 @@ async def open_agent(
     clock = clock or system_clock()
     check_not_revoked(identity)
     check_ttl(options.call_ttl_seconds)
-    below = transport or HttpxTransport(options.url)
+    inbound = Line()
+    below = transport or HttpxTransport(options.url, inbound=inbound)
     retrying = RetryingTransport(below, policy=options.retry, clock=clock, entropy=entropy)
     try:
         root_key = options.root_key or await fetch_root_key(retrying)
@@ -293,6 +302,7 @@ async def open_agent(
         raise
     connection = Connection(
         channel=Channel(retrying),
+        inbound=inbound,
         identity=identity,
         root_key=root_key,
         clock=clock,
@@ -300,7 +310,7 @@ async def open_agent(
         poll=options.poll,
         max_clock_skew_ns=options.max_clock_skew_seconds * NS_PER_SECOND,
     )
-    return Agent(connection, retrying, call_ttl_seconds=options.call_ttl_seconds)
+    return Agent(connection, retrying, inbound=inbound, call_ttl_seconds=options.call_ttl_seconds)
 
 
 async def fetch_root_key(transport: Transport) -> bytes:

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Final, Literal, TypeAlias, final
 
 from juno_snap.agent.identity import Identity
+from juno_snap.agent.line import Line
 from juno_snap.agent.polling import Pace, PollPolicy
 from juno_snap.agent.retry import RetryingTransport
 from juno_snap.agent.transport import Answer
@@ -108,6 +109,7 @@ class Connection:
     """What all requests of one agent share."""
 
     channel: Channel
+    inbound: Line
     identity: Identity
     root_key: bytes
     clock: Clock

@@ -1,24 +1,42 @@
 """The same bytes again: the one retry policy of this layer.
 
-What is retried: no connection, a broken or late answer, 429, and 5xx. What is not: an answer that
-says no (4xx), one that makes no sense, and one that does not end. For a signed call this is safe:
-the network runs one request id once (interface specification, "Request: Call"), so that the same
-bytes may be sent until the ingress expiry, and are never sent after it.
+What is retried: no connection, a broken or late answer, 408, 429, and 5xx. What is not: an answer
+that says no (another 4xx), one that makes no sense, and one that does not end. For a signed call
+this is safe: the network runs one request id once (interface specification, "Request: Call"), so
+that the same bytes may be sent until the ingress expiry, and are never sent after it.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, final
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from juno_snap.agent.transport import ANSWER_TOO_LARGE, Answer, Transport
+from juno_snap.agent.transport import ANSWER_TOO_LARGE, LINE_BUSY, Answer, Transport
 from juno_snap.clock import Clock
 from juno_snap.errors import TransportError
 from juno_snap.units import NS_PER_SECOND
 from juno_snap.waits import Entropy, growing_wait, with_jitter
 
 SERVER_FAULT: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Why the other side did not take a request, and the code of the error."""
+
+    text: str
+    code: str
+
+
+NOT_TAKEN: Final[Mapping[int, _Refusal]] = {
+    HTTPStatus.REQUEST_TIMEOUT: _Refusal("gave up a request that came too slowly", "timeout"),
+    HTTPStatus.TOO_MANY_REQUESTS: _Refusal("asks to slow down", "overloaded"),
+}
+
+TOO_MUCH: Final = frozenset({"overloaded", "timeout", "disconnected", LINE_BUSY})
+"""Codes of errors that too much at once may be the cause of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,20 +76,26 @@ class RetryingTransport:
         self._entropy = entropy
         self._reached = False
         self.slow_downs = 0
-        """How often the other side has asked to slow down (429), from the beginning."""
+        """How often less should have been under way at once: the other side asked to slow down
+        (429), or an exchange was too slow to come to its end."""
 
     @property
     def url(self) -> str:
         """Where requests go."""
         return self._transport.url
 
-    async def send(self, path: str, body: bytes | None) -> Answer:
-        """The first answer that is not 429 or 5xx.
+    async def send(
+        self, path: str, body: bytes | None, *, begin_within_seconds: float | None = None
+    ) -> Answer:
+        """The first answer that is not 408, 429 or 5xx.
 
         Raises:
             TransportError: There was none within the budget.
         """
-        return (await self.deliver(path, body)).answer
+        deadline_ns = None
+        if begin_within_seconds is not None:
+            deadline_ns = self._clock.now_ns() + round(begin_within_seconds * NS_PER_SECOND)
+        return (await self.deliver(path, body, deadline_ns=deadline_ns)).answer
 
     async def deliver(
         self, path: str, body: bytes | None, *, deadline_ns: int | None = None
@@ -83,14 +107,18 @@ class RetryingTransport:
                 of every attempt that nothing arrived.
         """
         sending = _Sending(
-            transport=self._transport, path=path, body=body, clock=self._clock, deadline=deadline_ns
+            transport=self._transport,
+            path=path,
+            body=body,
+            clock=self._clock,
+            deadline=deadline_ns,
+            failed=self._note_failure,
         )
         begun_ns = self._clock.monotonic_ns()
 
         def is_over(state: RetryCallState) -> bool:
             spent = (self._clock.monotonic_ns() - begun_ns) / NS_PER_SECOND
             self._reached = self._reached or sending.reached
-            self._count(state)
             if spent + state.upcoming_sleep > self._budget_seconds():
                 return True
             woken_ns = self._clock.now_ns() + round(state.upcoming_sleep * NS_PER_SECOND)
@@ -116,9 +144,8 @@ class RetryingTransport:
         """Close the transport below."""
         await self._transport.aclose()
 
-    def _count(self, state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, TransportError) and error.status == HTTPStatus.TOO_MANY_REQUESTS:
+    def _note_failure(self, error: TransportError) -> None:
+        if error.code in TOO_MUCH:
             self.slow_downs += 1
 
     def _budget_seconds(self) -> float:
@@ -144,12 +171,14 @@ class _Sending:
         body: bytes | None,
         clock: Clock,
         deadline: int | None,
+        failed: Callable[[TransportError], None],
     ) -> None:
         self._transport = transport
         self._path = path
         self._body = body
         self._clock = clock
         self._deadline_ns = deadline
+        self._failed = failed
         self._attempts = 0
         self.maybe_delivered = False
         self.reached = False
@@ -159,8 +188,11 @@ class _Sending:
         self._body = None
 
     async def attempt(self) -> Answer:
-        """One exchange; 429 and 5xx become errors."""
-        if self._deadline_ns is not None and self._clock.now_ns() >= self._deadline_ns:
+        """One exchange; 408, 429 and 5xx become errors."""
+        within_seconds = None
+        if self._deadline_ns is not None:
+            within_seconds = (self._deadline_ns - self._clock.now_ns()) / NS_PER_SECOND
+        if within_seconds is not None and within_seconds <= 0:
             raise TransportError(
                 "the request has expired and is not sent any more",
                 url=self._transport.url + self._path,
@@ -169,11 +201,14 @@ class _Sending:
             )
         self._attempts += 1
         try:
-            answer = await self._transport.send(self._path, self._body)
+            answer = await self._transport.send(
+                self._path, self._body, begin_within_seconds=within_seconds
+            )
             self._check_status(answer)
         except TransportError as error:
             self.maybe_delivered = self.maybe_delivered or error.maybe_delivered
             self.reached = self.reached or error.status != 0
+            self._failed(error)
             raise
         return answer
 
@@ -195,13 +230,14 @@ class _Sending:
     def _check_status(self, answer: Answer) -> None:
         url = self._transport.url + self._path
         said = answer.body[:200].decode("utf-8", "replace").strip()
-        if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        refused = NOT_TAKEN.get(answer.status)
+        if refused:
             raise TransportError(
-                f"{url} asks to slow down (429): {said}",
+                f"{url} {refused.text} ({answer.status}): {said}",
                 url=url,
                 status=answer.status,
                 maybe_delivered=False,
-                code="overloaded",
+                code=refused.code,
                 hint="wait a little and try again",
             )
         if answer.status >= SERVER_FAULT:
@@ -216,4 +252,5 @@ class _Sending:
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same bytes may have more luck."""
-    return isinstance(error, TransportError) and error.code not in {ANSWER_TOO_LARGE, "expired"}
+    final = {ANSWER_TOO_LARGE, LINE_BUSY, "expired"}
+    return isinstance(error, TransportError) and error.code not in final

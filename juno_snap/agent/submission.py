@@ -147,7 +147,8 @@ class Submission:
                 certificate = self._certificate_in(posted)
                 del posted  # of megabytes, many of which may wait to be verified
                 if certificate is not None:
-                    return self._examine(await self._state.verify(certificate, self._scope))
+                    with self._connection.inbound.occupied(len(certificate)):
+                        return self._examine(await self._state.verify(certificate, self._scope))
             case HTTPStatus.ACCEPTED:
                 self._unclear = True
             case _ if is_invalid_expiry(posted.answer) and not self._is_open():

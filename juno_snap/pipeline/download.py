@@ -158,10 +158,9 @@ class _Reading:
             clock=self.workspace.clock,
             observer=self.observer,
         )
-        write = self.writer.write_slice
-        await asyncio.get_running_loop().run_in_executor(
-            thread, write, piece.part, piece.offset, data
-        )
+        write = partial(self.writer.write_slice, piece.part, piece.offset, data)
+        with client.agent.inbound.occupied(len(data)):
+            await asyncio.get_running_loop().run_in_executor(thread, write)
         self.tell()
 
     async def _bring_chunk(self, chunk_hash: bytes, thread: Executor) -> None:

@@ -21,7 +21,7 @@ T = TypeVar("T")
 Job: TypeAlias = Callable[[], Awaitable[None]]
 
 IN_FLIGHT_MAX: Final = 40
-"""Calls under way at a time: with slices of 2 MB a peak below 150 MB. icp-cli has 50
+"""Calls under way at a time: an upload of slices of 2 MB holds each of them. icp-cli has 50
 (``snapshot_transfer.rs``), and holds an upload whole."""
 
 TRIES: Final = 3
@@ -37,8 +37,9 @@ LONGEST_WAIT_SECONDS: Final = 20.0
 async def in_window(agent: Agent, jobs: Iterable[Job], *, most: int = IN_FLIGHT_MAX) -> None:
     """Do all ``jobs``, at most ``most`` at a time; a job is asked for when there is room for it.
 
-    When the network asks to slow down (429) the room is halved, and grows again by one for each
-    round without that. When a job fails the others are given up.
+    When the network asks to slow down (429), or is too slow for what is under way, the room is
+    halved, and grows again by one for each round without that. When a job fails the others are
+    given up.
 
     Raises:
         JunoSnapError: Whatever ended the first job that failed.

@@ -1,12 +1,15 @@
 """What every transport does: one suite over the real one and over the tests' double."""
 
+import asyncio
 import contextlib
 
 import pytest
 
+from juno_snap.agent.line import LARGE_BODY_BYTES, PLACES_AT_FIRST
 from juno_snap.agent.retry import RetryingTransport, RetryPolicy
 from juno_snap.agent.transport import (
     ANSWER_TOO_LARGE,
+    LINE_BUSY,
     UNREACHABLE,
     Answer,
     HttpxTransport,
@@ -21,7 +24,13 @@ from tests.scripted import Scripted, broken_connection, refused_connection
 pytestmark = pytest.mark.anyio
 
 LIMIT_BYTES = 256 * 1024
-LIMITS = {"idle_seconds": 0.2, "total_seconds": 0.5, "max_body_bytes": LIMIT_BYTES}
+MORE_THAN_SOCKETS_HOLD = bytes(32 * 1024 * 1024)
+LIMITS = {
+    "idle_seconds": 0.2,
+    "total_seconds": 0.5,
+    "slowest_bytes_per_second": 10**9,
+    "max_body_bytes": LIMIT_BYTES,
+}
 
 ANSWERS = {
     "/html": Answer(status=200, content_type="text/html", body=b"<!doctype html>"),
@@ -173,6 +182,72 @@ async def test_bursts_of_failures_are_outlasted_with_the_same_bytes(failures):
     assert {body for _, _, _, body in server.seen} == {b"signed once"}
     assert len(server.seen) == failures + 1
     assert len(clock.sleeps) == failures
+
+
+LARGE = bytes(2 * LARGE_BODY_BYTES)
+PATIENT = LIMITS | {"idle_seconds": 60, "total_seconds": 60}
+MANY = 20
+"""Exchanges between two looks at one that has to wait: it would have ended meanwhile."""
+
+
+@contextlib.asynccontextmanager
+async def full_line(path, body, **limits):
+    """A transport on which as many large bodies are on their way as may be, and stay there."""
+    async with (
+        transport_server() as server,
+        HttpxTransport(server.url, **limits) as transport,
+        asyncio.TaskGroup() as group,
+    ):
+        held = [
+            group.create_task(outcome(transport.send(path, body))) for _ in range(PLACES_AT_FIRST)
+        ]
+        for _ in held:
+            await server.waiting.acquire()
+        yield transport, server, held
+        server.go_on.set()
+
+
+async def outcome(sending):
+    """The answer, or the error."""
+    try:
+        return await sending
+    except TransportError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("/unread", MORE_THAN_SOCKETS_HOLD), ("/in-two-parts", LARGE)]
+)
+async def test_a_large_body_waits_for_its_turn_and_a_small_one_does_not(path, body):
+    async with full_line(path, body, **PATIENT) as (transport, server, held):
+        one_more = asyncio.create_task(transport.send("/echo", LARGE))
+        for _ in range(MANY):
+            assert (await transport.send("/echo", b"small")).body == b"small"
+        assert not one_more.done()
+        server.go_on.set()
+        assert (await one_more).body == LARGE
+        assert {(await each).status for each in held} == {200}
+
+
+async def test_waiting_for_a_turn_is_not_counted_as_time_of_the_answer():
+    limits = PATIENT | {"total_seconds": 0.1}
+    async with full_line("/in-two-parts", LARGE, **limits) as (transport, server, held):
+        behind = asyncio.gather(*(outcome(transport.send("/in-two-parts", LARGE)) for _ in held))
+        for _ in held:
+            await server.waiting.acquire()
+        last = await transport.send("/echo", LARGE)
+        assert last.body == LARGE  # after twice the time of one answer
+        assert {error.code for error in [*await behind, *await asyncio.gather(*held)]} == {
+            "timeout"
+        }
+
+
+async def test_what_gets_no_turn_in_time_is_not_sent():
+    async with full_line("/unread", MORE_THAN_SOCKETS_HOLD, **PATIENT) as (transport, server, _):
+        error = await outcome(transport.send("/echo", LARGE, begin_within_seconds=0.01))
+        assert (error.code, error.maybe_delivered) == (LINE_BUSY, False)
+        assert error.url == f"{server.url}/echo"
+        assert [path for _, path, _, _ in server.seen] == []
 
 
 @pytest.mark.parametrize(

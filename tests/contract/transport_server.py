@@ -9,13 +9,18 @@ LARGE_BYTES = 10**12
 
 
 class TransportServer:
-    """``seen`` keeps method, path, headers and body of each request, in order."""
+    """``seen`` keeps method, path, headers and body of each request, in order.
+
+    ``waiting`` is released by each exchange that waits for ``go_on``.
+    """
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
         self.connections = 0
         self.sent_bytes = 0
         self.failures_left = 0
+        self.waiting = asyncio.Semaphore(0)
+        self.go_on = asyncio.Event()
         self.url = ""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -33,6 +38,8 @@ class TransportServer:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         method, path, _ = head[0].split(" ")
         headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+        if path == "/unread":
+            await self._wait()
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         self.seen.append((method, path, headers, body))
         name = path.strip("/").replace("-", "_")
@@ -42,11 +49,28 @@ class TransportServer:
         else:
             await getattr(self, name)(writer, body)
         await writer.drain()
-        return name in {"echo", "html", "nothing"} or name.startswith("status/")
+        return name in {"echo", "html", "nothing", "unread"} or name.startswith("status/")
 
     def _answer(self, writer, status: int, content_type: str, body: bytes) -> None:
         head = f"HTTP/1.1 {status} x\r\ncontent-type: {content_type}\r\n"
         writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+
+    async def _wait(self) -> None:
+        self.waiting.release()
+        await self.go_on.wait()
+
+    async def unread(self, writer, body: bytes) -> None:
+        """Read the request's body only when told to go on."""
+        self._answer(writer, 200, "text/plain", str(len(body)).encode())
+
+    async def in_two_parts(self, writer, body: bytes) -> None:
+        """Give one half of the answer, and the other when told to go on."""
+        half = len(body) // 2
+        writer.write(f"HTTP/1.1 200 x\r\ncontent-length: {len(body)}\r\n\r\n".encode())
+        writer.write(body[:half])
+        await writer.drain()
+        await self._wait()
+        writer.write(body[half:])
 
     async def echo(self, writer, body: bytes) -> None:
         self._answer(writer, 200, "application/cbor", body)

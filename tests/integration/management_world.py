@@ -84,10 +84,10 @@ class OlderNetwork:
     def url(self):
         return self.below.url
 
-    async def send(self, path, body):
+    async def send(self, path, body, **limits):
         if body is not None and self.label in body:
             return Answer(status=404, content_type="text/plain", body=b"Invalid path requested.")
-        return await self.below.send(path, body)
+        return await self.below.send(path, body, **limits)
 
     async def aclose(self):
         await self.below.aclose()

@@ -69,10 +69,16 @@ class Meddling:
     def url(self) -> str:
         return self.below.url
 
-    async def send(self, path: str, body: bytes | None) -> Answer:
+    async def send(
+        self, path: str, body: bytes | None, *, begin_within_seconds: float | None = None
+    ) -> Answer:
         self.paths.append(path)
         self.bodies.append(body)
-        return self.before(path) or self.after(path, await self.below.send(path, body))
+        early = self.before(path)
+        if early is not None:
+            return early
+        answer = await self.below.send(path, body, begin_within_seconds=begin_within_seconds)
+        return self.after(path, answer)
 
     async def aclose(self) -> None:
         await self.below.aclose()

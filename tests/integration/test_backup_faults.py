@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from juno_snap.agent.transport import HttpxTransport
 from juno_snap.backup.layout import FILES
 from juno_snap.pipeline.backup_create import BackupRequest, make_backup
 from juno_snap.pipeline.backup_restore import UploadRequest, prepare_upload, run_upload
@@ -15,8 +16,11 @@ from juno_snap.replica.server import run_replica
 from tests.bench.transfer import calls_in, most_in_flight, take_full
 from tests.integration.management_world import client_of
 from tests.integration.pipeline_world import at
+from tests.integration.slow_line import slow_line
 
 MEGABYTES = 8
+LIMIT_SECONDS = 2
+"""For one exchange, on a line that takes one and a half times as long for all of them."""
 READ, SENT = "read_canister_snapshot_data", "upload_canister_snapshot_data"
 
 pytestmark = pytest.mark.anyio
@@ -55,6 +59,29 @@ async def test_a_snapshot_comes_through(tmp_path, method, fault):
     happened = [json.loads(line).get("faults") for line in log.read_text().splitlines()]
     assert any(happened)
     assert most_in_flight(calls_in(log, 0)) <= IN_FLIGHT_MAX
+
+
+async def test_a_line_on_which_all_slices_together_take_too_long(tmp_path):
+    log = tmp_path / "requests.jsonl"
+    options = ReplicaOptions(request_log=log, receive_timeout_seconds=LIMIT_SECONDS)
+    line_bytes_per_second = 2 * MEGABYTES * 1_000_000 / (3 * LIMIT_SECONDS)
+    with run_replica(options) as replica:
+        async with client_of(replica) as near:
+            module, snapshot = await take_full(near, MEGABYTES)
+        async with (
+            slow_line(replica.url, line_bytes_per_second) as url,
+            client_of(replica, transport=HttpxTransport(url, total_seconds=LIMIT_SECONDS)) as far,
+        ):
+            request = BackupRequest(directory=tmp_path / "copy", which=str(snapshot))
+            made = await make_backup(at(far), module, request)
+            slices = sum(len(tuple(made.backup.slices(part))) for part in FILES)
+            reads = [each for each in calls_in(log, 0) if each["method"] == READ]
+            assert len(reads) == slices  # nothing was asked for twice
+            upload = UploadRequest(path=tmp_path / "copy", loads=False)
+            done = await run_upload(at(far), await prepare_upload(at(far), module, upload))
+        async with client_of(replica) as near:
+            there = {each.id for each in await near.list_canister_snapshots(module)}
+    assert there == {snapshot, done.snapshot}
 
 
 @pytest.mark.parametrize("fault", ["drop-after=1", "http-after=503x2", "late=300msx1"])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from juno_snap.agent.retry import RetryingTransport, RetryPolicy
-from juno_snap.agent.transport import ANSWER_TOO_LARGE
+from juno_snap.agent.transport import ANSWER_TOO_LARGE, LINE_BUSY
 from juno_snap.errors import TransportError
 from juno_snap.units import NS_PER_SECOND
 from juno_snap.waits import with_jitter
@@ -51,6 +51,7 @@ async def test_a_clear_answer_is_not_asked_for_again(clock, status):
 @pytest.mark.parametrize(
     ("failure", "unclear"),
     [
+        (text_answer(408), False),
         (text_answer(429), False),
         (text_answer(500), True),
         (text_answer(502), True),
@@ -169,6 +170,41 @@ async def test_an_expired_request_is_not_sent_at_all(clock):
         await retrying(network, clock).deliver(PATH, b"body", deadline_ns=clock.now_ns())
     assert not caught.value.maybe_delivered
     assert network.requests == []
+
+
+async def test_a_body_may_wait_for_its_turn_until_the_deadline(clock):
+    network = Scripted([text_answer(503), OK, OK])
+    transport = retrying(network, clock)
+    await transport.deliver(PATH, b"body", deadline_ns=clock.now_ns() + 10 * NS_PER_SECOND)
+    await transport.deliver(PATH, b"body")
+    waits = [request.begin_within_seconds for request in network.requests]
+    assert waits == [10, 10 - clock.sleeps[0], None]
+
+
+async def test_a_body_that_had_no_turn_in_time_is_not_tried_again(clock):
+    network = Scripted([TransportError("busy", url=URL, code=LINE_BUSY, maybe_delivered=False)])
+    with pytest.raises(TransportError, match="busy") as caught:
+        await retrying(network, clock).send(PATH, b"body")
+    assert not caught.value.maybe_delivered
+
+
+@pytest.mark.parametrize(
+    ("failure", "slow_downs"),
+    [
+        (text_answer(429), 1),
+        (text_answer(408), 1),
+        (TransportError("late", url=URL, code="timeout"), 1),
+        (broken_connection(), 1),
+        (text_answer(503), 0),
+        (refused_connection(), 0),
+    ],
+)
+async def test_what_less_at_once_may_help_against_is_counted(clock, failure, slow_downs):
+    transport = retrying(Scripted([OK, failure, OK]), clock)
+    await transport.send(PATH, b"body")
+    assert transport.slow_downs == 0
+    await transport.send(PATH, b"body")
+    assert transport.slow_downs == slow_downs
 
 
 async def test_an_answer_without_an_end_is_not_asked_for_again(clock):
