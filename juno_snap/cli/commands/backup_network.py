@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 
 from juno_snap.backup.reader import Backup
 from juno_snap.backup.verify import Finding
+from juno_snap.cli.carrying import prepare_to_carry
 from juno_snap.cli.operations import announce, outline_table, reported
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
 from juno_snap.cli.running import reading
@@ -175,6 +176,7 @@ def _create(
     common: CommonOptions, module: ModuleOptions, change: ChangeOptions, request: BackupRequest
 ) -> None:
     session = Session(common)
+    prepare_to_carry()
 
     async def work() -> MadeBackup | None:
         async with connect(session, changes=True, dry_run=change.dry_run) as connection:
@@ -219,6 +221,7 @@ def _upload(
     common: CommonOptions, module: ModuleOptions, change: ChangeOptions, request: UploadRequest
 ) -> None:
     session = Session(common)
+    prepare_to_carry()
 
     async def work() -> Uploaded | None:
         async with connect(session, changes=True, dry_run=change.dry_run) as connection:

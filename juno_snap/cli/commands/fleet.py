@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
+from juno_snap.cli.carrying import prepare_to_carry
 from juno_snap.cli.fleets import plan_table, report_table
 from juno_snap.cli.options import ChangeOptions, CommonOptions, spread
 from juno_snap.cli.running import reading
@@ -73,6 +74,7 @@ def backup(common: CommonOptions, change: ChangeOptions, path: File, new: New = 
     if change.dry_run:
         _plan(session, path, "backup", is_anew=new)
     else:
+        prepare_to_carry()
         _run(session, path, "backup", FleetOptions(is_anew=new))
 
 
