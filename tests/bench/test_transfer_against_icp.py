@@ -4,6 +4,9 @@ Both are programs of their own, and their start is part of their time. Ours also
 reads, verifies what it sends before it sends it, and reads back; icp does none of that.
 """
 
+import os
+from statistics import median
+
 import pytest
 
 from tests.bench.transfer import Tools, replica_at, row, take_full, tell
@@ -13,8 +16,12 @@ pytestmark = [pytest.mark.interop, pytest.mark.anyio]
 
 IN_FLIGHT_MAX = 50
 AIMS = {0: 1.5, 1000: 1.0}
-"""What our time is to be of icp's, by the length of a round; shown, not asserted."""
+"""What our time is to be of icp's, by the length of a round: the middle one of a few, shown and not
+asserted."""
 MORE_THAN_BASELINE_AIM_MEGABYTES = 150
+
+
+TIMES = 3
 
 
 @pytest.mark.campaign
@@ -24,28 +31,41 @@ async def test_two_hundred_megabytes_beside_icp(tmp_path, capsys, round_ms):
         tools = Tools(replica=replica, folder=tmp_path)
         tools.import_key()
         module, snapshot = await take_full(client, 200)
-        at = ("--module", module)
-        baseline = tools.ours("status", *at)
-        taken = {
-            "icp download": tools.icp("download", module, snapshot, "--output", "theirs"),
-            "our download": tools.ours("snapshot", "download", snapshot, *at, "-o", "ours"),
-            "icp upload": tools.icp("upload", module, "--input", "theirs"),
-            "our upload": tools.ours("snapshot", "upload", "ours", *at, "--yes"),
-        }
-        assert len(await client.list_canister_snapshots(module)) == 3
+        baseline = tools.ours("status", "--module", module)
+        taken = [carry_both_ways(tools, module, snapshot, number) for number in range(TIMES)]
+        assert len(await client.list_canister_snapshots(module)) == 1 + 2 * TIMES
     name = "wasm_memory.bin"
-    assert (tmp_path / "ours" / name).read_bytes() == (tmp_path / "theirs" / name).read_bytes()
+    theirs = (tmp_path / "theirs-0" / name).read_bytes()
+    assert (tmp_path / "ours-0" / name).read_bytes() == theirs
     text = f"\n200 MB of heap, rounds of {round_ms} ms\n" + row("our status", baseline)
-    text += "".join(row(what, each) for what, each in taken.items())
+    text += "".join(row(what, each) for time in taken for what, each in time.items())
     for what in ("download", "upload"):
-        ours, theirs = taken[f"our {what}"], taken[f"icp {what}"]
-        more = (ours.peak_bytes - baseline.peak_bytes) / 1e6
+        ratios = [time[f"our {what}"].seconds / time[f"icp {what}"].seconds for time in taken]
+        ours = [time[f"our {what}"] for time in taken]
+        more = (max(each.peak_bytes for each in ours) - baseline.peak_bytes) / 1e6
         text += (
-            f"{what}: ours / icp's {ours.seconds / theirs.seconds:.2f} (aim {AIMS[round_ms]}), "
+            f"{what}: ours / icp's {median(ratios):.2f} (aim {AIMS[round_ms]}), "
             f"{more:.0f} MB above the baseline (aim {MORE_THAN_BASELINE_AIM_MEGABYTES})\n"
         )
-        assert ours.in_flight <= IN_FLIGHT_MAX
+        assert max(each.in_flight for each in ours) <= IN_FLIGHT_MAX
+        assert more <= MORE_THAN_BASELINE_AIM_MEGABYTES
     tell(capsys, text)
+
+
+def carry_both_ways(tools, module, snapshot, number):
+    """What each tool takes, one after the other, with nothing left to write at each begin."""
+    at, theirs, ours = ("--module", module), f"theirs-{number}", f"ours-{number}"
+    steps = {
+        "icp download": lambda: tools.icp("download", module, snapshot, "--output", theirs),
+        "our download": lambda: tools.ours("snapshot", "download", snapshot, *at, "-o", ours),
+        "icp upload": lambda: tools.icp("upload", module, "--input", theirs),
+        "our upload": lambda: tools.ours("snapshot", "upload", ours, *at, "--yes"),
+    }
+    taken = {}
+    for what, step in steps.items():
+        os.sync()
+        taken[what] = step()
+    return taken
 
 
 SAME_WITHIN_MEGABYTES = 20
