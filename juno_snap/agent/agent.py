@@ -73,15 +73,8 @@ class Agent:
     """
 
     def __init__(
-        self,
-        connection: Connection,
-        transport: RetryingTransport,
-        *,
-        inbound: Line,
-        call_ttl_seconds: int,
+        self, connection: Connection, transport: RetryingTransport, *, call_ttl_seconds: int
     ) -> None:
-        self.inbound = inbound
-        """Large answers on their way; who takes long over one occupies a place meanwhile."""
         self._connection = connection
         self._transport = transport
         self._call_ttl_seconds = call_ttl_seconds
@@ -112,6 +105,11 @@ class Agent:
     def slow_downs(self) -> int:
         """How often the network has asked to slow down; who sends much at once heeds it."""
         return self._transport.slow_downs
+
+    @property
+    def inbound(self) -> Line:
+        """Large answers on their way; who takes long over one occupies a place meanwhile."""
+        return self._connection.inbound
 
     @property
     def clock(self) -> Clock:
@@ -310,7 +308,7 @@ async def open_agent(
         poll=options.poll,
         max_clock_skew_ns=options.max_clock_skew_seconds * NS_PER_SECOND,
     )
-    return Agent(connection, retrying, inbound=inbound, call_ttl_seconds=options.call_ttl_seconds)
+    return Agent(connection, retrying, call_ttl_seconds=options.call_ttl_seconds)
 
 
 async def fetch_root_key(transport: Transport) -> bytes:
