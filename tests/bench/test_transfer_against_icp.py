@@ -19,8 +19,6 @@ AIMS = {0: 1.5, 1000: 1.0}
 """What our time is to be of icp's, by the length of a round: the middle one of a few, shown and not
 asserted."""
 MORE_THAN_BASELINE_AIM_MEGABYTES = 150
-
-
 TIMES = 3
 
 
