@@ -17,7 +17,7 @@ from juno_snap.backup.layout import METADATA, Slice
 from juno_snap.backup.model import Description
 from juno_snap.backup.reader import Backup
 from juno_snap.backup.verify import Finding
-from juno_snap.backup.writer import BackupWriter
+from juno_snap.backup.writer import BackupWriter, begun_description
 from juno_snap.errors import InputError, NotFoundError, RejectedError
 from juno_snap.events import BytesMoved, Observer, ignore_events
 from juno_snap.ids import Principal, SnapshotId
@@ -26,6 +26,7 @@ from juno_snap.pipeline import codes
 from juno_snap.pipeline.explain import explained
 from juno_snap.pipeline.listing import list_snapshots
 from juno_snap.pipeline.notes import note_of
+from juno_snap.pipeline.read_ahead import Begun, first_answer, keep_only, read_slice, reading_ahead
 from juno_snap.pipeline.resolve import resolve_snapshot
 from juno_snap.pipeline.snapshot_content import described, differences
 from juno_snap.pipeline.window import Job, in_window, persistently
@@ -50,9 +51,28 @@ async def download_snapshot(
         RejectedError: The network refused.
         BackupError, LockedError: See ``BackupWriter``.
     """
-    metadata = await _metadata(workspace, module, snapshot, observer)
+    is_new = begun_description(directory) is None
+    async with reading_ahead(workspace.client, module, snapshot, wanted=is_new) as begun:
+        metadata = await _metadata(workspace, module, snapshot, observer)
+        description = _description(workspace, module, snapshot, metadata)
+        with BackupWriter(directory, description) as writer:
+            _belongs_to_user(workspace, module, snapshot)
+            reading = _Reading(workspace, module, snapshot, writer, begun, observer)
+            reading.tell()
+            await keep_only(begun, writer.missing())
+            # The thread has ended before the writer lets go of its files.
+            with ThreadPoolExecutor(max_workers=1) as thread:
+                await in_window(workspace.client.agent, reading.jobs(thread))
+                # What was written out of turn is read again; a slice that is gone is fetched anew.
+                await in_window(workspace.client.agent, reading.jobs(thread))
+            writer.finish()
+
+
+def _description(
+    workspace: Workspace, module: Principal, snapshot: SnapshotId, metadata: SnapshotMetadata
+) -> Description:
     note = note_of(workspace.notes(module), snapshot)
-    description = Description(
+    return Description(
         module=module,
         snapshot=snapshot,
         metadata=described(metadata),
@@ -62,18 +82,13 @@ async def download_snapshot(
         is_protected=note.is_protected,
         made_by=f"juno-snap {__version__}",
     )
-    with BackupWriter(directory, description) as writer:
-        if note.purpose == "backup":  # the directory belongs to it from now on
-            mark = replace(note, purpose="user")
-            workspace.journal.note(workspace.root_key, module, mark)
-        reading = _Reading(workspace, module, snapshot, writer, observer)
-        reading.tell()
-        # The thread has ended before the writer lets go of its files.
-        with ThreadPoolExecutor(max_workers=1) as thread:
-            await in_window(workspace.client.agent, reading.jobs(thread))
-            # What was written out of turn is read again; a slice that is gone is fetched anew.
-            await in_window(workspace.client.agent, reading.jobs(thread))
-        writer.finish()
+
+
+def _belongs_to_user(workspace: Workspace, module: Principal, snapshot: SnapshotId) -> None:
+    """Note of a snapshot that was taken for a backup that the next one does not go on with it."""
+    note = note_of(workspace.notes(module), snapshot)
+    if note.purpose == "backup":
+        workspace.journal.note(workspace.root_key, module, replace(note, purpose="user"))
 
 
 async def _metadata(
@@ -131,14 +146,18 @@ class _Reading:
     module: Principal
     snapshot: SnapshotId
     writer: BackupWriter
+    begun: Begun
     observer: Observer
 
     def jobs(self, thread: Executor) -> Iterator[Job]:
-        """A call for each piece that has not arrived; ``thread`` writes it down."""
+        """A call for each piece that has not arrived; ``thread`` writes it down.
+
+        What is under way already comes first: all of it has room in the window.
+        """
+        for piece in sorted(self.writer.missing(), key=lambda each: each not in self.begun):
+            yield partial(self._bring_slice, piece, thread)
         for chunk_hash in self.writer.missing_chunks():
             yield partial(self._bring_chunk, chunk_hash, thread)
-        for piece in self.writer.missing():
-            yield partial(self._bring_slice, piece, thread)
 
     def tell(self) -> None:
         """How far it has come."""
@@ -147,17 +166,13 @@ class _Reading:
 
     async def _bring_slice(self, piece: Slice, thread: Executor) -> None:
         client, module, snapshot = self.workspace.client, self.module, self.snapshot
-        data = await persistently(
-            lambda: client.read_canister_snapshot_data(
-                module,
-                snapshot,
-                part=piece.part,
-                offset_bytes=piece.offset,
-                size_bytes=piece.size,
-            ),
-            clock=self.workspace.clock,
-            observer=self.observer,
-        )
+        data = await first_answer(self.begun, piece)
+        if data is None:
+            data = await persistently(
+                lambda: read_slice(client, module, snapshot, piece),
+                clock=self.workspace.clock,
+                observer=self.observer,
+            )
         write = partial(self.writer.write_slice, piece.part, piece.offset, data)
         with client.agent.inbound.occupied(len(data)):
             await asyncio.get_running_loop().run_in_executor(thread, write)
