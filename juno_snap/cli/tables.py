@@ -1,6 +1,6 @@
 """Tables and figures for people."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -22,6 +22,22 @@ def facts(rows: Iterable[tuple[str, object]]) -> Table:
     for name, value in rows:
         table.add_row(Text(name, style="bold"), _cell(value))
     return table
+
+
+def facts_of(document: Mapping[str, object]) -> Table:
+    """A JSON document without inner ones: names in words, sizes in units, a list line by line."""
+    return facts(_in_words(document))
+
+
+def _in_words(document: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    for key, value in document.items():
+        name = key.removesuffix("_bytes").replace("_", " ")
+        if isinstance(value, list):
+            yield from ((name.removesuffix("s"), each) for each in value)
+        elif key.endswith("_bytes") and isinstance(value, int):
+            yield name, size(value)
+        elif key != "schema":
+            yield name, value
 
 
 def listing(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

@@ -227,7 +227,7 @@ def _refusals_by_content(
             Refusal(
                 code="module-empty",
                 text="the module has no code yet, so there is nothing to upgrade: "
-                "use juno-snap module install",
+                "use juno-snap module install --src FILE",
             )
         )
     if not fits_one_message(wasm, arg) and not fits_chunked(wasm, arg):

@@ -147,7 +147,9 @@ def judge_disk(place: str, free_bytes: int, status: CanisterStatus | None) -> Li
 def judge_code(module_hash: bytes | None, juno: JunoModule, wanted: Role | None) -> Line:
     """The code of a module, by what it says of itself; ``wanted``: what it is configured as."""
     if module_hash is None:
-        return warning("code", "the module is empty", "install code: juno-snap module install")
+        return warning(
+            "code", "the module is empty", "install code: juno-snap module install --src FILE"
+        )
     if juno.role and wanted and juno.role != wanted:
         error = ConfigError(
             f"the module is configured as {wanted}, and its code says {juno.label}",

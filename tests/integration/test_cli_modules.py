@@ -41,7 +41,7 @@ def test_an_empty_module_can_be_created_and_gets_code_later(cli):
     ask("module", "install", "--wasm", wasm, "--mode", "reinstall", "--module", module, "--yes")
     assert ask("module", "call", "read", "--module", module)["reply"] == "(0 : nat)"
     ask("module", "call", "increment", "--module", module)
-    ask("module", "install", "--wasm", wasm, "--mode", "upgrade", "--module", module)
+    ask("module", "install", "--src", wasm, "--mode", "upgrade", "--module", module)
 
 
 def test_more_controllers_can_be_given(cli):

@@ -20,7 +20,7 @@ from juno_snap.backup.verify import Finding, Verification, verify_backup
 from juno_snap.cli.commands import backup_copy, backup_network
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
 from juno_snap.cli.session import Session
-from juno_snap.cli.tables import facts, listing, moment, size
+from juno_snap.cli.tables import facts_of, listing, moment, size
 from juno_snap.errors import BackupError
 from juno_snap.ids import SnapshotId
 from juno_snap.pipeline.backup_create import BACKUPS_FOLDER
@@ -196,7 +196,7 @@ def convert(
     remarks = list(converted.remarks)
     session.output.report(
         {"backup": document, "remarks": remarks},
-        lambda: facts([*document.items(), *(("remark", each) for each in remarks)]),
+        lambda: facts_of({**document, "remarks": remarks}),
     )
 
 
@@ -238,12 +238,12 @@ def _verification_json(verification: Verification) -> Document:
 
 def _verification_told(verification: Verification) -> RenderableType:
     backup = verification.backup
-    found = facts(
-        [
-            *_backup_json(backup).items(),
-            ("sound", verification.is_sound),
-            *(("remark", each) for each in verification.remarks),
-        ]
+    found = facts_of(
+        {
+            **_backup_json(backup),
+            "sound": verification.is_sound,
+            "remarks": list(verification.remarks),
+        }
     )
     if verification.is_sound:
         return found

@@ -11,7 +11,7 @@ from juno_snap.backup.copies.copy import copy_backup
 from juno_snap.backup.copies.remote import open_store
 from juno_snap.cli.options import CommonOptions, spread
 from juno_snap.cli.session import Session
-from juno_snap.cli.tables import facts, size
+from juno_snap.cli.tables import facts_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,5 +70,4 @@ def copy(
         "sent": copied.sent,
         "total_size_bytes": copied.size_bytes,
     }
-    told = {**document, "total_size_bytes": size(copied.size_bytes)}
-    session.output.report({"copy": document}, lambda: facts(told.items()))
+    session.output.report({"copy": document}, lambda: facts_of(document))

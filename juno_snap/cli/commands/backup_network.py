@@ -17,7 +17,7 @@ from juno_snap.cli.operations import announce, outline_table, reported
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
 from juno_snap.cli.running import reading
 from juno_snap.cli.session import Session
-from juno_snap.cli.tables import facts, size
+from juno_snap.cli.tables import facts, facts_of, size
 from juno_snap.cli.wiring import connect
 from juno_snap.pipeline.backup_create import (
     BackupPlan,
@@ -247,4 +247,4 @@ def _upload(
     done = session.run(work())
     if done:
         document = done.to_json()
-        session.output.report(document, lambda: facts(document.items()))
+        session.output.report(document, lambda: facts_of(document))

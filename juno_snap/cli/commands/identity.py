@@ -15,7 +15,7 @@ from juno_snap.agent.identity import KeyIdentity, check_not_revoked
 from juno_snap.cli import identities, unlocking
 from juno_snap.cli.options import CommonOptions, spread
 from juno_snap.cli.session import Session
-from juno_snap.cli.tables import facts, listing
+from juno_snap.cli.tables import facts_of, listing
 from juno_snap.cli.unlocking import read_plain_key
 from juno_snap.errors import ConfigError, IdentityError, NotFoundError
 from juno_snap.files import read_file
@@ -83,7 +83,7 @@ def show(common: CommonOptions) -> None:
         identity = unlocking.open_identity(reference, session.settings, session.output)
         principal, kind = str(identity.principal), kind_of(identity)
     document = {"principal": principal, "kind": kind, "source": reference.source}
-    session.output.show({"name": reference.name, **document}, lambda: facts(list(document.items())))
+    session.output.show({"name": reference.name, **document}, lambda: facts_of(document))
 
 
 @group.command("import")
@@ -114,7 +114,7 @@ def import_identity(
         "kind": kind_of(key),
         "source": str(key_file_of(session.state, name)),
     }
-    session.output.show({"identity": document}, lambda: facts(list(document.items())))
+    session.output.show({"identity": document}, lambda: facts_of(document))
 
 
 def _network(session: Session) -> Network | None:

@@ -14,7 +14,7 @@ import typer
 from juno_snap.cli.arguments import ArgumentOptions, install_argument
 from juno_snap.cli.options import ChangeOptions, CommonOptions, ModuleOptions, spread
 from juno_snap.cli.session import Session
-from juno_snap.cli.tables import facts
+from juno_snap.cli.tables import facts_of
 from juno_snap.cli.wiring import Connection, connect
 from juno_snap.errors import InputError, PreconditionError
 from juno_snap.ids import Principal
@@ -38,6 +38,10 @@ group: Final = typer.Typer(no_args_is_help=True)
 
 Document = dict[str, object]
 Change = Callable[[ManagementClient, Principal], Awaitable[int]]
+NewCode = Annotated[
+    Path,
+    typer.Option("-s", "--src", "--wasm", metavar="FILE", help="The new code: .wasm or .wasm.gz."),
+]
 
 
 def register(app: typer.Typer, name: str, line: str) -> None:
@@ -78,7 +82,7 @@ def create(
             )
 
     document = session.run(work())
-    session.output.show(document, lambda: facts(list(document.items())))
+    session.output.show(document, lambda: facts_of(document))
 
 
 async def _create(
@@ -123,7 +127,7 @@ def install(
     module: ModuleOptions,
     argument: ArgumentOptions,
     change: ChangeOptions,
-    wasm: Annotated[Path, typer.Option(metavar="FILE", help="The new code: .wasm or .wasm.gz.")],
+    wasm: NewCode,
     mode: Annotated[
         Literal["install", "reinstall", "upgrade"],
         typer.Option(help="reinstall wipes all data; upgrade here takes no snapshot."),
@@ -164,7 +168,7 @@ def install(
             return document
 
     document = session.run(work())
-    session.output.show(document, lambda: facts(list(document.items())))
+    session.output.show(document, lambda: facts_of(document))
 
 
 @group.command("start")
@@ -250,7 +254,7 @@ def _change(
             return document
 
     document = session.run(work())
-    session.output.show(document, lambda: facts(list(document.items())))
+    session.output.show(document, lambda: facts_of(document))
 
 
 def _alone(

@@ -153,7 +153,7 @@ def _advice(seen: Observation, days: float | None, unfinished: list[str]) -> Ite
     for operation in unfinished:
         yield f"the {operation} is not finished: bring it to its end with juno-snap resume"
     if seen.module_hash is None:
-        yield "it is empty: install code with juno-snap module install"
+        yield "it is empty: install code with juno-snap module install --src FILE"
     if not seen.is_running and not unfinished:
         yield f"it is {seen.status.status}: start it with juno-snap module start"
     if seen.module_hash is not None and not seen.snapshots:
