@@ -2,12 +2,13 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import Final, final
 
 from juno_snap.agent.submission import CertifiedReply, PreparedCall
 from juno_snap.errors import JunoSnapError, RejectedError
 from juno_snap.events import Observer
-from juno_snap.ids import Principal, SnapshotId
+from juno_snap.ids import SnapshotId
 from juno_snap.management.canister import plain_call
 from juno_snap.management.snapshots import one_snapshot_call
 from juno_snap.management.types import ManagementCall
@@ -45,8 +46,8 @@ from juno_snap.pipeline.workspace import Workspace
 CALL_TTL_SECONDS: Final = 120
 """Lifetime of the calls from the stop on: an unknown outcome is settled after it."""
 
-CHECK_TTL_SECONDS: Final = 60
-"""Lifetime of a check's call: one that was sent is awaited to its end."""
+SETTING_TTL_SECONDS: Final = 60
+"""Lifetime of a call that sets the configuration again: each is awaited to its end."""
 
 
 @final
@@ -67,7 +68,7 @@ class Deeds:
         ttl_seconds = min(CALL_TTL_SECONDS, client.agent.call_ttl_seconds)
         self._workspace = workspace
         self._client = client
-        self._check_ttl = min(CHECK_TTL_SECONDS, client.agent.call_ttl_seconds)
+        self._setting_ttl = min(SETTING_TTL_SECONDS, client.agent.call_ttl_seconds)
         self._hurried = client.with_call_ttl(ttl_seconds, settle=True)
         self._clock = workspace.clock
         self._operation = operation
@@ -268,19 +269,13 @@ class Deeds:
         """Ask the new code, until it answers as it should or the time is over."""
         after_ns = max((certified_at_ns(r) or 0 for r in self._log.records), default=0)
 
-        async def call(canister: Principal, method: str, arg: bytes) -> CertifiedReply:
-            prepared = self._client.agent.prepare(
-                canister, method, arg, ttl_seconds=self._check_ttl
-            )
-            return await self._send_more(record, prepared)
-
         results = await evaluate_checks(
             self._program.checks,
             client=self._client,
             module=self._module,
             not_before_ns=after_ns,
             timeout_seconds=self._program.health_timeout_seconds,
-            call=call,
+            send=partial(self._send_more, record),
             clock=self._clock,
             observer=self._observer,
         )
@@ -296,7 +291,7 @@ class Deeds:
 
         async def ask(method: str, arg: bytes) -> bytes:
             prepared = self._client.agent.prepare(
-                self._module, method, arg, ttl_seconds=self._check_ttl
+                self._module, method, arg, ttl_seconds=self._setting_ttl
             )
             return (await self._send_more(record, prepared, settle=True)).reply
 

@@ -5,11 +5,10 @@ Without that the same command, said again after a check was bad, would end well.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final, Never
 
-from juno_snap.agent.submission import CertifiedReply
 from juno_snap.events import Observer, StepFinished, StepOutcome, StepStarted
-from juno_snap.ids import Principal
 from juno_snap.pipeline.checks.evaluate import evaluate_checks
 from juno_snap.pipeline.checks.model import CheckResult, worst_of
 from juno_snap.pipeline.observe import Observation
@@ -83,9 +82,6 @@ async def _ask(
 ) -> tuple[Sequence[CheckResult], StepReport]:
     agent, clock = workspace.client.agent, workspace.clock
 
-    async def call(canister: Principal, method: str, arg: bytes) -> CertifiedReply:
-        return await agent.call(canister, method, arg, settle=True)
-
     began_ns = clock.monotonic_ns()
     observer(StepStarted(step=CHECK_STEP))
     results = await evaluate_checks(
@@ -94,7 +90,7 @@ async def _ask(
         module=seen.module,
         not_before_ns=seen.info.certified_at_ns,
         timeout_seconds=request.health_timeout_seconds,
-        call=call,
+        send=partial(agent.submit, settle=True),
         clock=clock,
         observer=observer,
     )

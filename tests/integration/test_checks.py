@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -13,7 +14,7 @@ from juno_snap.errors import PreconditionError
 from juno_snap.events import Notice, Waiting
 from juno_snap.ids import Principal
 from juno_snap.management.client import ManagementClient
-from juno_snap.pipeline.checks.evaluate import evaluate_checks
+from juno_snap.pipeline.checks.evaluate import CALL_TTL_SECONDS, evaluate_checks
 from juno_snap.pipeline.checks.parse import command_check, parse_check
 from juno_snap.replica.faults import parse_fault
 from juno_snap.replica.options import ReplicaOptions
@@ -70,11 +71,14 @@ class World:
     clock: FakeClock = field(default_factory=FakeClock)
     events: list = field(default_factory=list)
     calls: list = field(default_factory=list)
+    lifetimes: list = field(default_factory=list)
+    """Of the calls, in seconds."""
 
-    async def call(self, module, method, arg):
+    async def send(self, prepared):
         """An update call, noted with the seconds since the beginning."""
-        self.calls.append((method, round(self.clock.monotonic_ns() / 1e9)))
-        return await self.client.agent.call(module, method, arg)
+        self.calls.append((prepared.method, round(self.clock.monotonic_ns() / 1e9)))
+        self.lifetimes.append((prepared.expires_at_ns - time.time_ns()) / 1e9)
+        return await self.client.agent.submit(prepared)
 
     async def results(self, *checks, timeout_seconds=60):
         specs = [parse_check(each) if isinstance(each, str) else each for each in checks]
@@ -84,7 +88,7 @@ class World:
             module=self.module,
             not_before_ns=self.started_at_ns,
             timeout_seconds=timeout_seconds,
-            call=self.call,
+            send=self.send,
             clock=self.clock,
             observer=self.events.append,
         )
@@ -137,6 +141,7 @@ async def test_another_reply_is_bad_once_a_call_certifies_it_at_the_end():
         assert [second for _, second in world.calls] == sorted({s for _, s in world.calls})
         assert world.calls[-1][1] == 60
         assert world.clock.monotonic_ns() == 60 * 10**9
+        assert max(world.lifetimes) <= CALL_TTL_SECONDS < world.client.agent.call_ttl_seconds
 
 
 async def test_it_is_told_what_is_waited_for():
@@ -334,10 +339,10 @@ async def test_a_stopped_module_says_nothing_of_its_code():
 async def test_what_the_journal_refuses_ends_the_evaluation():
     async with world_of() as world:
 
-        async def call(module, method, arg):
+        async def send(prepared):
             raise PreconditionError("the journal is full", code="journal-full")
 
-        world.call = call
+        world.send = send
         with pytest.raises(PreconditionError):
             await world.result("three() == 4", timeout_seconds=0)
 

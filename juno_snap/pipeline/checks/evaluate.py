@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias, final
 
-from juno_snap.agent.submission import CertifiedReply
+from juno_snap.agent.submission import CertifiedReply, PreparedCall
 from juno_snap.clock import Clock
 from juno_snap.errors import (
     DecodeError,
@@ -27,8 +27,11 @@ from juno_snap.pipeline.checks.verdict import Attempt, attempt, of_call, of_call
 from juno_snap.pipeline.sending import leaves_outcome_unknown
 from juno_snap.units import NS_PER_SECOND
 
-Call: TypeAlias = Callable[[Principal, str, bytes], Awaitable[CertifiedReply]]
-"""Sends an update call to a module, with method and argument, and waits for its outcome."""
+Send: TypeAlias = Callable[[PreparedCall], Awaitable[CertifiedReply]]
+"""Sends an update call and waits for its outcome."""
+
+CALL_TTL_SECONDS: Final = 60
+"""Lifetime of a check's update call: one that was sent is awaited to its end."""
 
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 5.0
@@ -46,7 +49,7 @@ async def evaluate_checks(
     module: Principal,
     not_before_ns: int,
     timeout_seconds: float,
-    call: Call,
+    send: Send,
     clock: Clock,
     observer: Observer,
 ) -> tuple[CheckResult, ...]:
@@ -55,16 +58,16 @@ async def evaluate_checks(
     ``not_before_ns`` is the certified time of the module's start: older answers are asked again.
     All checks are tried at least once. After ``timeout_seconds`` no further round begins; one that
     has begun takes at most the longest timeout of its checks, and an update call as long as
-    ``call`` does. Update calls are sent one after the other; after one whose outcome is not known
+    its lifetime. Update calls are sent one after the other; after one whose outcome is not known
     only those that the module says are queries. It ends early where a wrong version or a missing
     method is certified, which does not change; what is not clear by then is not evaluated.
 
     Raises:
-        JunoSnapError: What ``call`` raises beside a refusal, silence or distrust of the network.
+        JunoSnapError: What ``send`` raises beside a refusal, silence or distrust of the network.
     """
     probe = Probe(client, module, not_before_ns=not_before_ns, observer=observer)
     evaluation = _Evaluation(
-        specs, probe=probe, module=module, call=call, clock=clock, observer=observer
+        specs, probe=probe, client=client, module=module, send=send, clock=clock, observer=observer
     )
     await evaluation.run(timeout_seconds)
     return tuple(each.result() for each in evaluation.checks)
@@ -103,16 +106,18 @@ class _Evaluation:
         specs: Sequence[CheckSpec],
         *,
         probe: Probe,
+        client: ManagementClient,
         module: Principal,
-        call: Call,
+        send: Send,
         clock: Clock,
         observer: Observer,
     ) -> None:
         nothing = attempt("unknown", "not tried")
         self.checks = [_Check(spec=spec, last=nothing) for spec in specs]
         self._probe = probe
+        self._agent = client.agent
         self._module = module
-        self._call = call
+        self._send = send
         self._clock = clock
         self._observer = observer
         self._began_ns = clock.monotonic_ns()
@@ -171,7 +176,7 @@ class _Evaluation:
         wanted = expectation_of(check.spec)
         argument = self._probe.argument(check.spec)
         try:
-            replied = await self._call(self._module, wanted.method, argument)
+            replied = await self._send(self._prepared(wanted.method, argument))
         except RejectedError as error:
             self._is_call_open = self._is_call_open or leaves_outcome_unknown(error)
             if error.certified and error.error_code == codes.COMPOSITE_NOT_REPLICATED:
@@ -188,6 +193,10 @@ class _Evaluation:
             self._probe.warn_of(error)
             return attempt("unknown", f"{error.message}; one node said: {doubt.detail}")
         return of_call(replied.reply, wanted, self._probe.interface)
+
+    def _prepared(self, method: str, arg: bytes) -> PreparedCall:
+        ttl_seconds = min(CALL_TTL_SECONDS, self._agent.call_ttl_seconds)
+        return self._agent.prepare(self._module, method, arg, ttl_seconds=ttl_seconds)
 
     def _spent_seconds(self) -> float:
         return (self._clock.monotonic_ns() - self._began_ns) / NS_PER_SECOND
