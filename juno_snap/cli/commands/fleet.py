@@ -74,7 +74,6 @@ def backup(common: CommonOptions, change: ChangeOptions, path: File, new: New = 
     if change.dry_run:
         _plan(session, path, "backup", is_anew=new)
     else:
-        prepare_to_carry()
         _run(session, path, "backup", FleetOptions(is_anew=new))
 
 
@@ -136,6 +135,8 @@ def _plan(session: Session, path: Path, kind: FleetKind, *, is_anew: bool = Fals
 
 def _run(session: Session, path: Path, kind: FleetKind, options: FleetOptions) -> None:
     file = load_fleet_file(path)
+    if kind == "backup":
+        prepare_to_carry()
 
     async def work() -> FleetReport:
         async with connect(session, changes=True) as connection:
