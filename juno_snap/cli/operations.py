@@ -54,10 +54,8 @@ def outline_table(outline: Outline, about: PlanFacts | None = None) -> Renderabl
         *(about_rows(about) if about is not None else ()),
     ]
     lines = [Text(f"warning: {remark.text}", style="yellow") for remark in outline.warnings]
-    lines += [
-        Text(f"asks: {ask.text} ({' or '.join(ask.flags)})", style="yellow") for ask in outline.asks
-    ]
-    lines += [Text(f"refused: {refusal.text}", style="red") for refusal in outline.refusals]
+    lines += [Text(f"asks: {ask.with_flags}", style="yellow") for ask in outline.asks]
+    lines += [Text(f"refused: {refusal.with_flags}", style="red") for refusal in outline.refusals]
     return Group(steps, Text(""), facts(rows), *lines)
 
 

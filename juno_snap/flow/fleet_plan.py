@@ -4,16 +4,19 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import Final, TypeAlias, final
 
 from juno_snap.errors import JunoSnapError
 from juno_snap.events import ItemsDone, Observer, ignore_events
 from juno_snap.flow.fleet import Fleet, Member
-from juno_snap.pipeline.plan_parts import Outline
+from juno_snap.pipeline.plan_parts import Outline, Refusal
 from juno_snap.pipeline.report import Json
 
 MemberPlan: TypeAlias = Callable[[Member], Awaitable[tuple[Json, Outline | None]]]
 """A module's plan as a document, and in words where there is anything to do."""
+
+ALLOW_FLAGS: Final = "--allow-"
+"""How the flags begin whose rest stands in ``allow`` of a fleet file."""
 
 
 @final
@@ -129,7 +132,7 @@ async def _planned(wave: int, member: Member, plan: MemberPlan) -> PlannedMember
         )
     if outline is None:
         return PlannedMember(member=member, wave=wave, document=document, refusals=())
-    refusals = tuple(each.text for each in (*outline.refusals, *outline.asks))
+    refusals = tuple(_in_file_words(each) for each in (*outline.refusals, *outline.asks))
     # Where nothing would be done they are what it would cost otherwise.
     costs, is_idle = outline.cycles, refusals or document.get("unchanged")
     return PlannedMember(
@@ -142,3 +145,10 @@ async def _planned(wave: int, member: Member, plan: MemberPlan) -> PlannedMember
         rounds=0 if refusals else outline.rounds,
         cycles=0 if is_idle else costs.ingress + costs.snapshot + costs.install,
     )
+
+
+def _in_file_words(refusal: Refusal) -> str:
+    """Why a module is refused, and what a fleet file says to lift it."""
+    flags = (flag for flag in refusal.flags if flag.startswith(ALLOW_FLAGS))
+    words = ", ".join(f'"{flag.removeprefix(ALLOW_FLAGS)}"' for flag in flags)
+    return f"{refusal.text} (allow = [{words}])" if words else refusal.text

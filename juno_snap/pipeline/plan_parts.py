@@ -57,6 +57,11 @@ class Refusal:
     flags: tuple[str, ...] = ()
     """Options of the command line, each of which answers it."""
 
+    @property
+    def with_flags(self) -> str:
+        """The text, and what answers it."""
+        return f"{self.text} ({' or '.join(self.flags)})" if self.flags else self.text
+
     def to_json(self) -> dict[str, object]:
         """An entry of ``refusals`` or ``asks``."""
         return {"code": self.code, "text": self.text, "flags": list(self.flags)}

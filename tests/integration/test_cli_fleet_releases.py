@@ -122,6 +122,9 @@ def test_the_guards_hold_for_each_module_and_its_own_keys_lift_them(cli, cdn, si
     plan = ask("fleet", "plan", file)["plan"]
     assert {name: said[:1] for name, said in codes(plan).items()} == refusals
     assert plan["refused"] == 5
+    told = " ".join(juno_snap("fleet", "plan", file).out.split())
+    for words in ("skip", "downgrade", "stock"):
+        assert f'(allow = ["{words}"])' in told
     ran = juno_snap("fleet", "apply", file, "--json")
     assert ran.code == FAILED
     done = outcomes(ran.document["fleet"])

@@ -75,6 +75,7 @@ def test_it_is_refused_with_its_reason_and_lifted_by_its_own_word_alone(
     assert look("satellite") == before
     planned = ask(*upgrade("--dry-run", wasm=wasm))["plan"]
     assert [flag] == next(each for each in planned["refusals"] if each["code"] == code)["flags"]
+    assert f"({flag})" in juno_snap(*upgrade("--dry-run", wasm=wasm)).out
     lifted = ask(*upgrade("--dry-run", "--force", flag, wasm=wasm))["plan"]
     assert lifted["refusals"] == []
     assert code in [each["code"] for each in lifted["warnings"]]
