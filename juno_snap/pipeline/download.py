@@ -24,6 +24,7 @@ from juno_snap.ids import Principal, SnapshotId
 from juno_snap.management.types import SnapshotMetadata
 from juno_snap.pipeline import codes
 from juno_snap.pipeline.explain import explained
+from juno_snap.pipeline.journal.records import SnapshotNote
 from juno_snap.pipeline.listing import list_snapshots
 from juno_snap.pipeline.notes import note_of
 from juno_snap.pipeline.read_ahead import Begun, first_answer, keep_only, read_slice, reading_ahead
@@ -54,9 +55,11 @@ async def download_snapshot(
     is_new = begun_description(directory) is None
     async with reading_ahead(workspace.client, module, snapshot, wanted=is_new) as begun:
         metadata = await _metadata(workspace, module, snapshot, observer)
-        description = _description(workspace, module, snapshot, metadata)
-        with BackupWriter(directory, description) as writer:
-            _belongs_to_user(workspace, module, snapshot)
+        note = note_of(workspace.notes(module), snapshot)
+        with BackupWriter(directory, _description(workspace, module, note, metadata)) as writer:
+            if note.purpose == "backup":  # the directory belongs to it from now on
+                mark = replace(note, purpose="user")
+                workspace.journal.note(workspace.root_key, module, mark)
             reading = _Reading(workspace, module, snapshot, writer, begun, observer)
             reading.tell()
             await keep_only(begun, writer.missing())
@@ -69,12 +72,11 @@ async def download_snapshot(
 
 
 def _description(
-    workspace: Workspace, module: Principal, snapshot: SnapshotId, metadata: SnapshotMetadata
+    workspace: Workspace, module: Principal, note: SnapshotNote, metadata: SnapshotMetadata
 ) -> Description:
-    note = note_of(workspace.notes(module), snapshot)
     return Description(
         module=module,
-        snapshot=snapshot,
+        snapshot=note.id,
         metadata=described(metadata),
         network=workspace.network,
         root_key_sha256=workspace.root_key_sha256,
@@ -82,13 +84,6 @@ def _description(
         is_protected=note.is_protected,
         made_by=f"juno-snap {__version__}",
     )
-
-
-def _belongs_to_user(workspace: Workspace, module: Principal, snapshot: SnapshotId) -> None:
-    """Note of a snapshot that was taken for a backup that the next one does not go on with it."""
-    note = note_of(workspace.notes(module), snapshot)
-    if note.purpose == "backup":
-        workspace.journal.note(workspace.root_key, module, replace(note, purpose="user"))
 
 
 async def _metadata(

@@ -2,6 +2,7 @@
 
 import json
 
+from juno_snap.backup.model import PARTS
 from tests.integration.cli_world import ask
 
 READS = frozenset({"canister_status", "canister_info", "list_canister_snapshots", "stored_chunks"})
@@ -21,6 +22,11 @@ def contents(folder):
     """All files, by their name."""
     files = (each for each in folder.rglob("*") if each.is_file())
     return {each.relative_to(folder).as_posix(): each.read_bytes() for each in files}
+
+
+def slices_in(backup):
+    """How many slices a backup consists of."""
+    return sum(len(tuple(backup.slices(part))) for part in PARTS)
 
 
 def called(log, *, after=0):

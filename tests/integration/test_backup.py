@@ -14,6 +14,7 @@ from tests.integration.backup_world import (
     called,
     contents,
     log_length,
+    slices_in,
     snapshots_of,
 )
 from tests.integration.cli_world import (
@@ -117,8 +118,7 @@ def test_an_upload_gives_the_old_one_up_only_after_reading_all_of_the_new_one(cl
     assert done["replaced"] == [old]
     methods = called(cli_log, after=begin)
     gone = methods.index("delete_canister_snapshot")
-    slices = sum(1 for part in ("wasm_module", "wasm_memory", "stable_memory")
-                 for _ in open_backup(cli / "copy").slices(part))  # fmt: skip
+    slices = slices_in(open_backup(cli / "copy"))
     assert methods[:gone].count("read_canister_snapshot_data") == slices
     last_sent = max(n for n, each in enumerate(methods) if each == "upload_canister_snapshot_data")
     assert last_sent < methods.index("read_canister_snapshot_data")

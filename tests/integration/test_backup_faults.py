@@ -14,6 +14,7 @@ from juno_snap.replica.faults import parse_fault
 from juno_snap.replica.options import ReplicaOptions
 from juno_snap.replica.server import run_replica
 from tests.bench.transfer import calls_in, most_in_flight, take_full
+from tests.integration.backup_world import slices_in
 from tests.integration.management_world import client_of
 from tests.integration.pipeline_world import at
 from tests.integration.slow_line import slow_line
@@ -74,9 +75,8 @@ async def test_a_line_on_which_all_slices_together_take_too_long(tmp_path):
         ):
             request = BackupRequest(directory=tmp_path / "copy", which=str(snapshot))
             made = await make_backup(at(far), module, request)
-            slices = sum(len(tuple(made.backup.slices(part))) for part in FILES)
             reads = [each for each in calls_in(log, 0) if each["method"] == READ]
-            assert len(reads) == slices  # nothing was asked for twice
+            assert len(reads) == slices_in(made.backup)  # nothing was asked for twice
             upload = UploadRequest(path=tmp_path / "copy", loads=False)
             done = await run_upload(at(far), await prepare_upload(at(far), module, upload))
         async with client_of(replica) as near:

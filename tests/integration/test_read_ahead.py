@@ -16,6 +16,7 @@ from juno_snap.replica.options import ReplicaOptions
 from juno_snap.replica.runtime import wasm_from_text
 from juno_snap.replica.server import run_replica
 from tests.bench.transfer import MEGABYTE, PAGE_BYTES, calls_in, take_full
+from tests.integration.backup_world import slices_in
 from tests.integration.management_world import OWNER, STRANGER, client_of
 from tests.integration.pipeline_world import at
 
@@ -75,10 +76,6 @@ def network(folder, **options):
         yield Network(replica, folder)
 
 
-def slices_of(backup):
-    return sum(len(tuple(backup.slices(part))) for part in FILES)
-
-
 def check_same(left, right):
     for name in FILES.values():
         assert (left.path / name).read_bytes() == (right.path / name).read_bytes(), name
@@ -92,7 +89,7 @@ async def test_a_small_snapshot_is_there_before_its_metadata(tmp_path):
         backup, calls = await there.back_up(module, snapshot, "copy")
     *slices, metadata = sorted(calls, key=lambda each: each["round"])
     assert metadata["method"] == "read_canister_snapshot_metadata"
-    assert len(slices) == slices_of(backup)  # each once
+    assert len(slices) == slices_in(backup)  # each once
 
 
 async def test_each_slice_of_a_large_one_is_asked_for_once(tmp_path):
@@ -100,8 +97,8 @@ async def test_each_slice_of_a_large_one_is_asked_for_once(tmp_path):
         async with there.client() as client:
             module, snapshot = await take_full(client, LARGE_MEGABYTES)
         backup, calls = await there.back_up(module, snapshot, "copy")
-    assert slices_of(backup) > IN_FLIGHT_MAX
-    assert len(calls) == 1 + slices_of(backup)
+    assert slices_in(backup) > IN_FLIGHT_MAX
+    assert len(calls) == 1 + slices_in(backup)
 
 
 SIZED = """
@@ -158,4 +155,4 @@ async def test_someone_who_may_read_the_snapshot_but_not_the_status(tmp_path):
         undisturbed, _ = await there.back_up(module, snapshot, "owner")
         backup, calls = await there.back_up(module, snapshot, "stranger", identity=STRANGER)
     check_same(backup, undisturbed)
-    assert len(calls) == 1 + slices_of(backup)
+    assert len(calls) == 1 + slices_in(backup)
